@@ -1,0 +1,68 @@
+# Needs make and Python 3.11 or newer, nothing else: the rest comes from requirements/dev.txt into .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+IMAGE ?= readstate
+
+# Which Python makes .venv; `make PYTHON=/path/to/python3 run` names another.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+
+.PHONY: help run test lint proto bench image
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# `exec` everywhere: a signal sent to make reaches the command itself, and no shell in between dies of it first.
+
+run: $(STAMP) ## PostgreSQL, demo data and the server, from nothing; Ctrl-C stops all of it
+	@exec $(BIN)/readstate dev $(ARGS)
+
+# The TypeScript client comes first, so that the result of the larger suite is the last thing on the screen.
+test: $(STAMP) ## every test; ARGS="tests/unit -k token" for some of them
+	@if [ ! -f clients/typescript/package.json ]; then \
+	    :; \
+	elif command -v npm >/dev/null; then \
+	    PATH="$(CURDIR)/$(BIN):$$PATH" && export PATH && cd clients/typescript && npm ci --silent && npm test; \
+	elif [ -n "$$READSTATE_REQUIRE_NPM" ]; then \
+	    echo "npm is required, and not installed" >&2; exit 1; \
+	else \
+	    echo "npm is not installed: the tests of clients/typescript are skipped"; \
+	fi
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy and buf
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/buf lint
+
+proto: $(STAMP) ## the generated code in src/readstate/v1, from protos/
+	$(BIN)/python protos/generate.py src
+
+bench: $(STAMP) ## the benchmark; QUICK=1 for the short one
+	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+
+# HEALTHCHECK is no part of the OCI format, hence `--format docker` for the tools whose default that is.
+image: ## the container image; CA=/path/to/ca.pem where pip needs one more CA certificate
+	@if docker info >/dev/null 2>&1; then build="docker build"; \
+	elif command -v podman >/dev/null; then build="podman build --format docker"; \
+	elif command -v buildah >/dev/null; then build="buildah build --format docker"; \
+	else echo "make image needs docker, podman or buildah" >&2; exit 1; fi; \
+	set -x; exec $$build $(if $(CA),--secret "id=ca,src=$(CA)") --tag $(IMAGE) .
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@without_venv=; \
+	for python in $(PYTHON); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	        exec "$$python" requirements/make_venv.py $(VENV) $(STAMP); \
+	    fi; \
+	    without_venv=$$python; \
+	done; \
+	if [ -n "$$without_venv" ]; then \
+	    echo "$$without_venv has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; \
+	else \
+	    echo "Python 3.11 or newer is needed; looked for: $(PYTHON)" >&2; \
+	fi; exit 1

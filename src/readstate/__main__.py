@@ -1,0 +1,5 @@
+"""`python -m readstate`."""
+
+from readstate.cli import main
+
+main(prog_name="readstate")

@@ -1,0 +1,154 @@
+"""The composition root: builds every object of a server, in order, and takes it apart again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from readstate.admin import admin_app
+from readstate.auth import TokenVerifier
+from readstate.config import ServerSettings
+from readstate.directory import ClaimsDirectory, DatabaseDirectory, Directory
+from readstate.errors import ReadStateError
+from readstate.http_listener import listening
+from readstate.readiness import Readiness
+from readstate.rpc import interceptors, server
+from readstate.rpc.access import ACCESS, OPEN_REFLECTION
+from readstate.rpc.adapter import Registrar
+from readstate.rpc.directory import DirectoryService
+from readstate.rpc.health import HealthService
+from readstate.rpc.reflection import register_reflection
+from readstate.rpc.system_events import SystemEventService
+from readstate.signing_keys import key_source
+from readstate.store import pool
+from readstate.store.events import EventStore
+from readstate.store.marks import MarkStore
+from readstate.store.members import MemberStore
+from readstate.store.migrate import migrate
+from readstate.store.pool import Database
+from readstate.telemetry import Metrics
+from readstate.v1 import directory_pb2, directory_pb2_grpc, system_events_pb2, system_events_pb2_grpc
+
+SWEEP_SECONDS = 60
+
+SERVICES = (
+    system_events_pb2.DESCRIPTOR.services_by_name["SystemEventService"].full_name,
+    directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"].full_name,
+)
+
+log = structlog.get_logger("readstate")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that listens."""
+
+    port: int
+    admin_port: int
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def running(settings: ServerSettings, *, open_reflection: bool = False) -> AsyncIterator[Running]:
+    """Migrate the database, listen, and on leaving drain.
+
+    Raises:
+        StartupError: the server cannot start; says which setting is to blame.
+    """
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        keys = await stack.enter_async_context(key_source(settings))
+        await migrate(settings.database_url.get_secret_value())
+        database = await stack.enter_async_context(pool.connect(settings))
+        members = MemberStore(database)
+        directory = _directory(settings, members)
+        health = HealthService(SERVICES)
+        readiness = Readiness(database.ping, health.report)
+        verifier = TokenVerifier(
+            keys,
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+            leeway=settings.token_leeway,
+            org_claim=settings.token_org_claim,
+        )
+        _observe(metrics, verifier, database)
+
+        grpc_server = server.create(settings)
+        registrar = Registrar(
+            grpc_server,
+            [
+                interceptors.errors,
+                interceptors.access_log(metrics),
+                interceptors.Limiter(settings.max_in_flight, metrics),
+                interceptors.bounded_time,
+                interceptors.authenticate(verifier, directory),
+            ],
+            ACCESS | (OPEN_REFLECTION if open_reflection else {}),
+        )
+        events = SystemEventService(MarkStore(database), EventStore(database), metrics)
+        system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
+        directory_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryService(directory), registrar)
+        _register_standard_services(registrar, health)
+
+        await stack.enter_async_context(_sweeping(members))
+        admin = admin_app(metrics, lambda: readiness.ready)
+        admin_port = await stack.enter_async_context(
+            listening(admin, settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
+        )
+        port = server.bind(grpc_server, settings)
+        await stack.enter_async_context(readiness.watching())
+        await grpc_server.start()
+        stack.push_async_callback(_drain, settings, readiness, grpc_server, registrar)
+        log.info("listening", port=port, admin_port=admin_port)
+        yield Running(port, admin_port, metrics)
+
+
+def _observe(metrics: Metrics, verifier: TokenVerifier, database: Database) -> None:
+    metrics.count_token_cache(lambda: verifier.cache_hits, lambda: verifier.cache_misses)
+    metrics.pool.labels("open").set_function(lambda: database.connections[0])
+    metrics.pool.labels("idle").set_function(lambda: database.connections[1])
+
+
+def _directory(settings: ServerSettings, members: MemberStore) -> Directory:
+    return DatabaseDirectory(members) if settings.directory == "database" else ClaimsDirectory(members)
+
+
+def _register_standard_services(registrar: Registrar, health: HealthService) -> None:
+    health_pb2_grpc.add_HealthServicer_to_server(health, registrar)  # type: ignore[arg-type]  # takes its place
+    register_reflection(registrar, (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name))
+    registrar.refuse_unknown_methods()
+
+
+async def _drain(
+    settings: ServerSettings, readiness: Readiness, grpc_server: grpc.aio.Server, registrar: Registrar
+) -> None:
+    log.info("draining")
+    await readiness.drain()
+    await asyncio.sleep(settings.drain_delay)
+    registrar.end_streams()
+    await grpc_server.stop(settings.drain_grace)
+    await registrar.idle(seconds=2)
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def _sweeping(members: MemberStore) -> AsyncIterator[None]:
+    """Delete what removed members left behind, now and then, while inside."""
+
+    async def sweep_forever() -> None:
+        while True:
+            # The database may be away: the next round finds what this one left.
+            with suppress(ReadStateError):
+                await members.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    task = asyncio.create_task(sweep_forever(), name="sweep")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,100 @@
+"""The commands: parsing and calling. Each imports its parts itself, so that `readstate token` does not wait for gRPC."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from readstate.errors import ReadStateError, StartupError
+
+if TYPE_CHECKING:
+    from readstate.config import ServerSettings
+    from readstate.signals import Stop
+
+
+class _OneLine(click.Group):
+    """Tells why a command cannot run in one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (StartupError, ReadStateError) as error:
+            click.echo("readstate: " + " ".join(str(error).split()), err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="readstate")
+def main() -> None:
+    """Remember who has read what. Settings come from the environment, with the prefix READSTATE_."""
+
+
+@main.command()
+def serve() -> None:
+    """Serve gRPC, metrics and health until SIGTERM, then drain. A second signal ends it at once."""
+    from readstate.config import ServerSettings, load
+    from readstate.signals import caught
+    from readstate.telemetry import configure_logging
+
+    settings = load(ServerSettings)
+    configure_logging(settings.log_level, settings.log_format)
+    with caught(again=lambda: os._exit(1)) as stop:
+        stop.run(_serve(settings, stop))
+
+
+async def _serve(settings: "ServerSettings", stop: "Stop") -> None:
+    from readstate import app
+
+    async with app.running(settings):
+        await stop.wait()
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to this release's schema, which `serve` does as well."""
+    from readstate.config import DatabaseSettings, load
+    from readstate.signals import run
+    from readstate.store.migrate import migrate
+
+    applied = run(migrate(load(DatabaseSettings).database_url.get_secret_value()))
+    click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+
+
+@main.command()
+@click.option("--user", required=True, help="The user id: the claim `sub`.")
+@click.option("--scope", default="", help="Scopes, separated by spaces.")
+@click.option("--org", help="The organisation claim; believed only with READSTATE_DIRECTORY=claims.")
+@click.option("--expires-in", default=3600, show_default=True, help="Seconds; a negative number: expired.")
+def token(user: str, scope: str, org: str | None, expires_in: int) -> None:
+    """Print a token for the configured HS256 secret, issuer and audience. Looks up no user.
+
+    Where the environment does not configure them: for those of `readstate dev`, if it has run in this folder.
+    """
+    from readstate.auth import sign
+    from readstate.config import TokenSettings, load
+    from readstate.dev_state import STATE, token_values
+
+    settings = load(TokenSettings, **token_values(STATE))
+    click.echo(sign(settings, user=user, scope=scope, org=org, expires_in=expires_in))
+
+
+@main.command()
+@click.option("--address", metavar="HOST:PORT", help="Instead of READSTATE_LISTEN.")
+def check(address: str | None) -> None:
+    """Ask the server for its health: exit code 0 if it is serving, else 1."""
+    from readstate.check import require_serving
+    from readstate.config import CheckSettings, load
+
+    require_serving(load(CheckSettings, **({"listen": address} if address else {})))
+    click.echo("serving")
+
+
+@main.command()
+@click.option("--events", default=0, type=click.IntRange(0, 10_000_000), help="That many further events in acme.")
+def dev(events: int) -> None:
+    """Run everything from nothing: PostgreSQL, demo data and the server. Ctrl-C stops all of it."""
+    from readstate.dev import run
+
+    run(Path.cwd(), events)

@@ -1,0 +1,147 @@
+"""Settings, read from the environment with the prefix READSTATE_. Nothing else in the project reads the environment.
+
+A gap or a contradiction raises StartupError, which names the setting and never shows a value: values may be secrets.
+"""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from readstate.errors import StartupError
+
+PREFIX = "READSTATE_"
+
+_S = TypeVar("_S", bound="_Environment")
+
+
+def _listen_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be HOST:PORT, as in 127.0.0.1:50051 or [::]:50051")
+    return value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    # RFC 7518, section 3.2: a key of the same size as the hash output or larger.
+    if len(value.get_secret_value().encode()) < 32:
+        raise ValueError("must be at least 32 bytes long")
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an http or https URL")
+    return value
+
+
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+
+
+class LogSettings(_Environment):
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is readable colours on a terminal, JSON elsewhere."""
+
+
+class DatabaseSettings(LogSettings):
+    database_url: SecretStr
+    """A libpq connection URI. Several hosts and `target_session_attrs=read-write` are understood."""
+    pool_size: int = Field(default=8, ge=1, le=1000)
+    statement_cache_size: int = Field(default=100, ge=0)
+    """0 for a PgBouncer older than 1.21 or without max_prepared_statements."""
+
+
+class TokenSettings(LogSettings):
+    token_issuer: str = Field(min_length=1)
+    token_audience: str = Field(min_length=1)
+    token_secret: Secret | None = None
+    token_public_key: Path | None = None
+    """A PEM file: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)."""
+    token_jwks_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    token_org_claim: str = Field(default="org_id", min_length=1)
+    token_leeway: float = Field(default=10, ge=0, le=30)
+
+    KEY_SOURCES: ClassVar = ("token_secret", "token_public_key", "token_jwks_url")
+
+    @model_validator(mode="after")
+    def _exactly_one_key_source(self) -> Self:
+        given = [name for name in self.KEY_SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            names = ", ".join((PREFIX + name).upper() for name in self.KEY_SOURCES)
+            raise ValueError(f"exactly one of {names} must be set, not {len(given)}")
+        return self
+
+
+class ServerSettings(DatabaseSettings, TokenSettings):
+    listen: ListenAddress = "127.0.0.1:50051"
+    admin_listen: ListenAddress = "127.0.0.1:9090"
+    directory: Literal["database", "claims"] = "database"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """Certificates of clients must be signed by this CA: mutual TLS."""
+    max_in_flight: int = Field(default=1000, ge=1)
+    """Calls served at once; a further one is answered RESOURCE_EXHAUSTED."""
+    max_concurrent_streams: int = Field(default=1000, ge=1)
+    """Calls at once on one connection; HTTP/2 makes a further one wait in the client."""
+    max_connection_age: Seconds = 1800
+    """Seconds until a client is asked to connect anew, so that load balances again; 0 for never."""
+    drain_delay: Seconds = 3
+    """Seconds to keep serving after SIGTERM, while load balancers learn that this server leaves."""
+    drain_grace: float = Field(default=5, ge=0, le=5)
+    """Seconds that calls in flight have to finish after that."""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("READSTATE_TLS_CERT and READSTATE_TLS_KEY go together: one of them is missing")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("READSTATE_TLS_CLIENT_CA needs READSTATE_TLS_CERT and READSTATE_TLS_KEY")
+        return self
+
+
+class CheckSettings(LogSettings):
+    listen: ListenAddress = "127.0.0.1:50051"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+
+
+class DevSettings(LogSettings):
+    database_url: SecretStr | None = None
+    """None for the embedded PostgreSQL."""
+
+
+def load(kind: type[_S], **values: object) -> _S:
+    """Read `kind` from the environment; `values` take precedence over it.
+
+    Raises:
+        StartupError: a setting is missing or not valid. The message names every one, and shows no value.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        # `from None`: the original shows the values, secrets among them.
+        raise StartupError("; ".join(_explain(error))) from None
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for detail in error.errors(include_input=False, include_url=False):
+        message = detail["msg"].removeprefix("Value error, ")
+        if not detail["loc"]:
+            lines.append(message)
+            continue
+        name = (PREFIX + str(detail["loc"][0])).upper()
+        lines.append(f"{name} is not set" if detail["type"] == "missing" else f"{name}: {message}")
+    return lines

@@ -1,0 +1,137 @@
+"""`readstate dev`: everything from nothing, and all of it stopped again by one Ctrl-C."""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from readstate import app, demo, dev_state, embedded
+from readstate.auth import sign
+from readstate.check import reachable
+from readstate.config import DevSettings, ServerSettings, load
+from readstate.signals import Stop, caught
+from readstate.store import pool
+from readstate.store.migrate import migrate
+from readstate.telemetry import configure_logging
+
+TOKEN_SECONDS: Final = 12 * 3600
+PROGRESS_SECONDS: Final = 2
+
+# All must have stopped within 10 s of the signal, the database included. Nobody balances load to this server, so it
+# need not wait before it drains.
+_DRAIN: Final = {"drain_delay": 0, "drain_grace": 2}
+
+_WELCOME: Final = """
+readstate is running; Ctrl-C stops all of it.
+
+  gRPC      {address} (reflection is open)
+  metrics   http://{admin}/metrics
+  kept in   {state}
+
+A token for ada of acme, valid for 12 hours (for others: {command} token --user bob):
+
+  {token}
+
+To paste into another terminal (grpcurl: https://github.com/fullstorydev/grpcurl):
+
+  {grpcurl} {address} list
+  {grpcurl} {address} describe readstate.v1.SystemEventService
+  {grpcurl} -H 'authorization: Bearer {token}' -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkRead
+  {grpcurl} -H 'authorization: Bearer {token}' -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkUnread
+"""
+
+
+def run(folder: Path, events: int) -> None:
+    """Run in `folder` until SIGTERM or SIGINT, with `events` further demo events.
+
+    Raises:
+        StartupError: something cannot start; what has started is stopped.
+    """
+    given = load(DevSettings)
+    configure_logging(given.log_level, given.log_format)
+    state = folder / dev_state.STATE
+    # A further signal changes nothing: stopping is bounded, and the database has to be stopped.
+    with caught(again=lambda: None) as stop, dev_state.opened(state):
+        url = given.database_url.get_secret_value() if given.database_url else None
+        try:
+            with _database(url, state, stop) as url:
+                settings = load(ServerSettings, database_url=url, **dev_state.token_values(state), **_DRAIN)
+                stop.run(_serve(settings, state, events, stop))
+        except KeyboardInterrupt:
+            return
+
+
+@contextmanager
+def _database(url: str | None, state: Path, stop: Stop) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    data = embedded.data_folder(state)
+    if os.geteuid() == 0 and not data.exists():
+        click.echo(
+            f"readstate: as root, PostgreSQL runs as the user {embedded.ROOT_USER}, who is made if missing, with its"
+            f" data in {data}; folders above it and above the program are opened to other users (o+x)",
+            err=True,
+        )
+    with ExitStack() as stack:
+        with stop.interrupting():
+            url = stack.enter_context(embedded.postgres(data))
+        yield url
+
+
+async def _serve(settings: ServerSettings, state: Path, events: int, stop: Stop) -> None:
+    token = sign(settings, user="ada", org="acme", expires_in=TOKEN_SECONDS)
+    await migrate(settings.database_url.get_secret_value())
+    async with pool.connect(settings) as database:
+        await demo.load(database, events, _progress(events))
+    # No port opens before the demo data is there, so that whoever waits for a port finds it.
+    async with app.running(settings, open_reflection=True) as server:
+        click.echo(_welcome(settings, server, state, token))
+        await stop.wait()
+
+
+def _welcome(settings: ServerSettings, server: app.Running, state: Path, token: str) -> str:
+    return _WELCOME.format(
+        address=_with_port(settings.listen, server.port),
+        admin=_with_port(settings.admin_listen, server.admin_port),
+        state=state,
+        command=sys.argv[0] if Path(sys.argv[0]).name == "readstate" else "python -m readstate",
+        token=token,
+        grpcurl=_grpcurl(settings),
+        service="readstate.v1.SystemEventService",
+    )
+
+
+def _with_port(address: str, port: int) -> str:
+    return reachable(f"{address.rpartition(':')[0]}:{port}")
+
+
+def _grpcurl(settings: ServerSettings) -> str:
+    if settings.tls_cert is None:
+        return "grpcurl -plaintext"
+    words = ["grpcurl", "-cacert", str(settings.tls_cert)]
+    if settings.tls_client_ca is not None:
+        words += ["-cert", str(settings.tls_cert), "-key", str(settings.tls_key)]
+    return shlex.join(words)
+
+
+def _progress(events: int) -> Callable[[int], None]:
+    """Tells how far loading has come: on a terminal in one line that is rewritten, elsewhere every so often."""
+    terminal = sys.stderr.isatty()
+    told_at = time.monotonic()
+
+    def tell(loaded: int) -> None:
+        nonlocal told_at
+        if loaded < events and time.monotonic() < told_at + (0.1 if terminal else PROGRESS_SECONDS):
+            return
+        told_at = time.monotonic()
+        line = f"loading demo events: {loaded:,} of {events:,}"
+        click.echo(f"\r{line}" if terminal else line, err=True, nl=loaded == events or not terminal)
+
+    return tell

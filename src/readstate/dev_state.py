@@ -1,0 +1,75 @@
+"""What `readstate dev` keeps between two starts, in the folder `.readstate`."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from readstate.config import TokenSettings, load
+from readstate.errors import StartupError
+
+STATE: Final = Path(".readstate")
+ISSUER: Final = "readstate-dev"
+AUDIENCE: Final = "readstate"
+
+
+@contextmanager
+def opened(state: Path) -> Iterator[None]:
+    """Make the folder and its secret if missing, and hold the folder for this process.
+
+    Raises:
+        StartupError: another process holds it, or it cannot be written to.
+    """
+    try:
+        state.mkdir(mode=0o700, exist_ok=True)
+        state.chmod(0o700)
+        lock = (state / "lock").open("a")
+    except OSError as error:
+        raise StartupError(f"cannot write to {state}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartupError(f"`readstate dev` is running already in {state.absolute().parent}") from None
+        (state / ".gitignore").write_text("*\n")
+        _make_secret(_secret(state))
+        yield
+
+
+def token_values(state: Path) -> dict[str, object]:
+    """Values of TokenSettings: none where the environment configures tokens, else those of `dev`.
+
+    Raises:
+        StartupError: neither the environment nor `dev` has what it takes. Names what the environment lacks.
+    """
+    try:
+        load(TokenSettings)
+    except StartupError:
+        if not _secret(state).exists():
+            raise
+        return {
+            "token_secret": _secret(state).read_text(),
+            "token_issuer": ISSUER,
+            "token_audience": AUDIENCE,
+            "token_public_key": None,
+            "token_jwks_url": None,
+        }
+    return {}
+
+
+def _secret(state: Path) -> Path:
+    return state / "token-secret"
+
+
+def _make_secret(path: Path) -> None:
+    if path.exists():
+        return
+    # Moved into place when whole: an interrupted start leaves no empty secret.
+    unfinished = path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    unfinished.replace(path)

@@ -1,0 +1,124 @@
+"""Claims → Member, in one of two ways (docs/decisions/0004-directory.md).
+
+`DatabaseDirectory` believes the member table, `ClaimsDirectory` the token.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from cachetools import LRUCache, TTLCache
+
+from readstate.errors import DirectoryFromClaims, UnknownUser
+from readstate.model import Claims, Member, NewMember
+from readstate.store.members import MemberStore
+
+MEMBER_SECONDS: Final = 5
+"""How long another server's change to a member may stay unseen here."""
+
+CACHED: Final = 100_000
+
+
+class Directory(Protocol):
+    """Says who a user is, and takes changes. Raises also as `Database.run`."""
+
+    def cached(self, claims: Claims) -> Member | None:
+        """The member, where no look-up is needed."""
+
+    async def find(self, claims: Claims) -> Member:
+        """The member.
+
+        Raises:
+            UnknownUser: there is no such member.
+        """
+
+    async def upsert(self, members: Sequence[NewMember]) -> None:
+        """Place users; holds at once on this server.
+
+        Raises:
+            DirectoryFromClaims: this directory cannot be written.
+        """
+
+    async def remove(self, user_ids: Sequence[str]) -> int:
+        """Remove users, return how many were members; holds at once on this server.
+
+        Raises:
+            DirectoryFromClaims: this directory cannot be written.
+        """
+
+
+class DatabaseDirectory:
+    """The member table is the authority; the token's organisation claim is ignored."""
+
+    def __init__(self, members: MemberStore) -> None:
+        self._members = members
+        self._cache: TTLCache[str, Member] = TTLCache(CACHED, MEMBER_SECONDS)
+        self._writes = 0
+
+    def cached(self, claims: Claims) -> Member | None:
+        return self._cache.get(claims.user_id)
+
+    async def find(self, claims: Claims) -> Member:
+        writes = self._writes
+        member = await self._members.find(claims.user_id)
+        if member is None:
+            raise UnknownUser
+        # A look-up that began before a write may have read what the write changed.
+        if writes == self._writes:
+            self._cache[claims.user_id] = member
+        return member
+
+    async def upsert(self, members: Sequence[NewMember]) -> None:
+        try:
+            await self._members.upsert(members)
+        finally:
+            self._forget([member.user_id for member in members])
+
+    async def remove(self, user_ids: Sequence[str]) -> int:
+        try:
+            return await self._members.remove(user_ids)
+        finally:
+            self._forget(user_ids)
+
+    def _forget(self, user_ids: Sequence[str]) -> None:
+        # Also after a failure: the write may have been committed all the same.
+        self._writes += 1
+        for user_id in user_ids:
+            self._cache.pop(user_id, None)
+
+
+class ClaimsDirectory:
+    """The token's claim is the authority; rows are made on first sight and their keys kept, for they never change."""
+
+    def __init__(self, members: MemberStore) -> None:
+        self._members = members
+        self._member_keys: LRUCache[str, int] = LRUCache(CACHED)
+        self._org_keys: LRUCache[str, int] = LRUCache(CACHED)
+
+    def cached(self, claims: Claims) -> Member | None:
+        member_key = self._member_keys.get(claims.user_id)
+        if member_key is None:
+            return None
+        if claims.org_id is None:
+            return Member(member_key, None)
+        org_key = self._org_keys.get(claims.org_id)
+        return None if org_key is None else Member(member_key, org_key)
+
+    async def find(self, claims: Claims) -> Member:
+        member_key = self._member_keys.get(claims.user_id)
+        if member_key is None:
+            member_key = await self._members.find_or_make(claims.user_id)
+            self._member_keys[claims.user_id] = member_key
+        return Member(member_key, None if claims.org_id is None else await self._org_key(claims.org_id))
+
+    async def _org_key(self, org_id: str) -> int:
+        org_key = self._org_keys.get(org_id)
+        if org_key is None:
+            org_key = await self._members.org_key(org_id)
+            self._org_keys[org_id] = org_key
+        return org_key
+
+    async def upsert(self, members: Sequence[NewMember]) -> None:
+        raise DirectoryFromClaims
+
+    async def remove(self, user_ids: Sequence[str]) -> int:
+        raise DirectoryFromClaims

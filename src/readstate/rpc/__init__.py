@@ -1,0 +1,1 @@
+"""gRPC: the edge that internal services meet. The only server room that knows grpc."""

@@ -1,0 +1,45 @@
+"""What each method needs of its caller: the "needs" column of the contract, in one table.
+
+`authenticate` (interceptors.py) enforces it. A method that is not in the table cannot be registered.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The requirements of one method, in the order in which they are judged."""
+
+    token: bool = True
+    member: bool = False
+    """The token's user must be known."""
+    organization: bool = False
+    """The member must be in an organisation."""
+    scope: str | None = None
+    """The token must carry it."""
+
+
+PUBLIC: Final = Access(token=False)
+TOKEN: Final = Access()
+MEMBER: Final = Access(member=True)
+ORG_MEMBER: Final = Access(member=True, organization=True)
+
+_REFLECTION: Final = (
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+)
+OPEN_REFLECTION: Final = dict.fromkeys(_REFLECTION, PUBLIC)
+"""For development: reflection without a token."""
+
+ACCESS: Final = {
+    "/grpc.health.v1.Health/Check": PUBLIC,
+    "/grpc.health.v1.Health/List": PUBLIC,
+    "/grpc.health.v1.Health/Watch": PUBLIC,
+    **dict.fromkeys(_REFLECTION, TOKEN),
+    "/readstate.v1.SystemEventService/MarkRead": ORG_MEMBER,
+    "/readstate.v1.SystemEventService/MarkUnread": MEMBER,
+    "/readstate.v1.SystemEventService/RecordSystemEvents": Access(scope="system_events:write"),
+    "/readstate.v1.DirectoryService/UpsertMembers": Access(scope="directory:write"),
+    "/readstate.v1.DirectoryService/RemoveMembers": Access(scope="directory:write"),
+}

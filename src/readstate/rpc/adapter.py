@@ -1,0 +1,151 @@
+"""The one place that knows the shapes of grpc's handlers: wraps each in the interceptors as it is registered.
+
+grpc is given no deserialiser. It would decode before anybody is authenticated and send a failure's text to the client;
+here decoding is the last step inside the interceptors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from readstate.errors import MalformedRequest, UnknownMethod
+from readstate.rpc import caller
+from readstate.rpc.access import TOKEN, Access
+from readstate.rpc.caller import Call, Context, Method
+from readstate.rpc.interceptors import Handler, Interceptor
+
+UNKNOWN: Final = Method("unknown", TOKEN, streaming=True)
+"""What a call to a method that does not exist is counted as: its own name could be any text."""
+
+
+class Registrar:
+    """Takes the server's place in the generated `add_…Servicer_to_server`, and hands it wrapped handlers."""
+
+    def __init__(
+        self, server: grpc.aio.Server, interceptors: Sequence[Interceptor], access: Mapping[str, Access]
+    ) -> None:
+        self._server = server
+        self._interceptors = interceptors
+        self._access = access
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
+
+    def add_generic_rpc_handlers(self, _: object) -> None:
+        """Nothing: generated code hands over the same handlers once more, by name, in the method below."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Wrap and register every method of a service.
+
+        Raises:
+            KeyError: a method has no row in the access table.
+            NotImplementedError: a method has a shape that nothing here wraps.
+        """
+        wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
+        self._server.add_registered_method_handlers(service, wrapped)
+
+    def refuse_unknown_methods(self) -> None:
+        """Answer every other method, inside the interceptors. To be called last."""
+
+        async def refuse(_: Any, __: Call) -> None:
+            raise UnknownMethod
+
+        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(self._serving(UNKNOWN, refuse))
+        self._server.add_generic_rpc_handlers((_EveryMethod(handler),))
+
+    def end_streams(self) -> None:
+        """End open streams, which would hold a stopping server for its whole grace."""
+        for task in tuple(self._streams):
+            task.cancel()
+
+    async def idle(self, seconds: float) -> None:
+        """Wait until no handler runs: `stop(grace)` returns before aborted ones have left their `finally`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    def _wrap(self, path: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        method = Method(path, self._access[path], handler.request_streaming or handler.response_streaming)
+        # The stubs describe the handlers of grpc's synchronous server.
+        shape: Any = handler
+        decode, encode = partial(_decode, handler.request_deserializer), handler.response_serializer
+        if shape.unary_unary:
+            serve = self._serving(method, _unary(shape.unary_unary, decode))
+            return grpc.unary_unary_rpc_method_handler(serve, response_serializer=encode)
+        if asyncio.iscoroutinefunction(shape.unary_stream):
+            serve = self._serving(method, _unary(shape.unary_stream, decode))
+            return grpc.unary_stream_rpc_method_handler(serve, response_serializer=encode)
+        if shape.stream_stream:
+            serve = self._serving(method, _generator(shape.stream_stream, decode))
+            return grpc.stream_stream_rpc_method_handler(serve, response_serializer=encode)
+        raise NotImplementedError(f"{path} has a shape that the interceptors do not wrap")
+
+    def _serving(self, method: Method, act: Handler) -> Any:
+        chain = act
+        for interceptor in reversed(self._interceptors):
+            chain = partial(interceptor, chain)
+
+        async def serve(request: Any, context: Context) -> Any:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - a coroutine that runs is in a task
+            call = Call.arriving(method, context)
+            caller.current.set(call)
+            self._tasks.add(task)
+            try:
+                return await chain(request, call)
+            finally:
+                self._tasks.discard(task)
+
+        async def serve_stream(request: Any, context: Context) -> None:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101
+            self._streams.add(task)
+            try:
+                await serve(request, context)
+            finally:
+                self._streams.discard(task)
+
+        return serve_stream if method.streaming else serve
+
+
+class _EveryMethod(grpc.GenericRpcHandler):
+    def __init__(self, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
+        self._handler = handler
+
+    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        return self._handler
+
+
+def _decode(deserializer: Callable[[bytes], Any] | None, data: bytes) -> Any:
+    if deserializer is None:
+        return data
+    try:
+        return deserializer(data)
+    except DecodeError:
+        # `from None`: the parser's message may quote the bytes.
+        raise MalformedRequest from None
+
+
+def _unary(behavior: Callable[[Any, Context], Awaitable[Any]], decode: Callable[[bytes], Any]) -> Handler:
+    async def act(request: Any, call: Call) -> Any:
+        return await behavior(decode(request), call.context)
+
+    return act
+
+
+def _generator(
+    behavior: Callable[[AsyncIterator[Any], Context], AsyncIterator[Any]], decode: Callable[[bytes], Any]
+) -> Handler:
+    async def act(requests: AsyncIterator[bytes], call: Call) -> None:
+        decoded = (decode(request) async for request in requests)
+        async for response in behavior(decoded, call.context):
+            await call.context.write(response)
+
+    return act

@@ -1,0 +1,81 @@
+"""The call being served: what its metadata said, who is calling, and what there is to log of it."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import grpc
+
+from readstate import telemetry
+from readstate.errors import NoOrganization
+from readstate.model import Claims, Member, OrgMember
+from readstate.rpc.access import Access
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What is known of a method when it is registered."""
+
+    path: str
+    """As gRPC spells it: `/package.Service/Method`."""
+    access: Access
+    streaming: bool
+
+    @property
+    def name(self) -> str:
+        """For logs and metrics: `Service/Method`."""
+        return self.path.rpartition(".")[2]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call. Only the interceptors write to it, and `count`."""
+
+    method: Method
+    context: Context
+    authorizations: list[str | bytes]
+    request_id: str
+    claims: Claims | None = None
+    member: Member | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def arriving(cls, method: Method, context: Context) -> "Call":
+        """Read the metadata, once."""
+        authorizations: list[str | bytes] = []
+        request_id: str | None = None
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization":
+                authorizations.append(value)
+            elif key == "x-request-id" and isinstance(value, str):
+                request_id = value
+        return cls(method, context, authorizations, telemetry.request_id(request_id))
+
+
+current: Final[ContextVar[Call]] = ContextVar("readstate_call")
+
+
+def member() -> Member:
+    """Who is calling. Only where the method's access demands a member."""
+    found = current.get().member
+    assert found is not None, "the method's row in access.py does not demand a member"  # noqa: S101
+    return found
+
+
+def in_organization() -> OrgMember:
+    """Who is calling, and for which organisation.
+
+    Raises:
+        NoOrganization: the member is in none.
+    """
+    found = member()
+    if found.org_key is None:
+        raise NoOrganization
+    return OrgMember(found.member_key, found.org_key)
+
+
+def count(**counts: int) -> None:
+    """Numbers for the call's log line."""
+    current.get().counts.update(counts)

@@ -1,0 +1,67 @@
+"""The gRPC server: options, port, and the two halves of its end."""
+
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from readstate.config import ServerSettings
+from readstate.errors import StartupError
+
+LARGEST_MESSAGE: Final = 1 << 20
+METADATA_SOFT: Final = 32 << 10
+METADATA_HARD: Final = 64 << 10
+"""With the defaults grpcio rejects metadata over 8 KiB at random."""
+
+
+def options(settings: ServerSettings) -> list[tuple[str, int]]:
+    """Options of grpc-core (its header grpc/impl/channel_arg_names.h explains each)."""
+    age = int(settings.max_connection_age * 1000)
+    return [
+        # A used port must be an error; grpcio would share it silently.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+        ("grpc.max_metadata_size", METADATA_SOFT),
+        ("grpc.absolute_max_metadata_size", METADATA_HARD),
+        ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        *([("grpc.max_connection_age_ms", age), ("grpc.max_connection_age_grace_ms", 10_000)] if age else []),
+    ]
+
+
+def create(settings: ServerSettings) -> grpc.aio.Server:
+    """A server that does not listen yet."""
+    return grpc.aio.server(options=options(settings))
+
+
+def bind(server: grpc.aio.Server, settings: ServerSettings) -> int:
+    """Claim the port, with TLS where it is configured; returns the port.
+
+    Raises:
+        StartupError: the address cannot be bound, or a file of the TLS settings cannot be read.
+    """
+    credentials = _credentials(settings)
+    try:
+        if credentials is None:
+            return server.add_insecure_port(settings.listen)
+        return server.add_secure_port(settings.listen, credentials)
+    except RuntimeError as error:
+        raise StartupError(f"READSTATE_LISTEN: cannot listen on {settings.listen}: is the port in use?") from error
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    pair = (_read(settings.tls_key, "TLS_KEY"), _read(settings.tls_cert, "TLS_CERT"))
+    client_ca = _read(settings.tls_client_ca, "TLS_CLIENT_CA") if settings.tls_client_ca else None
+    return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
+
+
+def _read(path: Path, setting: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartupError(f"READSTATE_{setting}: cannot read the file: {error.strerror}") from error

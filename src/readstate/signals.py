@@ -1,0 +1,87 @@
+"""SIGTERM and SIGINT: the first ends a command in order; what a second one does, the command says."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, Final, TypeVar
+
+import uvloop
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on an event loop of its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+class Stop:
+    """Whether the command has been asked to end, and how its parts learn of it."""
+
+    def __init__(self, again: Callable[[], object]) -> None:
+        self._again = again
+        self._asked = False
+        self._raises = False
+        self._task: asyncio.Task[None] | None = None
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            self._again()
+            return
+        self._asked = True
+        if self._task is not None:
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+        elif self._raises:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """For blocking code: the signal raises KeyboardInterrupt inside. Elsewhere it never interrupts a clean-up."""
+        if self._asked:
+            raise KeyboardInterrupt
+        self._raises = True
+        try:
+            yield
+        finally:
+            self._raises = False
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` on an event loop; the signal cancels it, or ends its `wait`."""
+        try:
+            run(self._cancellable(work))
+        except asyncio.CancelledError:
+            if not self._asked:
+                raise
+
+    async def _cancellable(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.ensure_future(work)
+        if self._asked:
+            self._task.cancel()
+        try:
+            await self._task
+        finally:
+            self._task = None
+
+    async def wait(self) -> None:
+        """Wait for the signal. What follows runs in a task that is no longer cancelled, so that it can await."""
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        if self._task is not None:
+            self._task.uncancel()
+
+
+@contextmanager
+def caught(*, again: Callable[[], object]) -> Iterator[Stop]:
+    """Catch both signals; `again` is called at every further one."""
+    stop = Stop(again)
+    before = {number: signal.signal(number, stop.on_signal) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,68 @@
+"""System events: what organisations' streams hold."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from readstate.errors import EventIdsExhausted
+from readstate.model import NewSystemEvent
+from readstate.store import sql
+from readstate.store.organizations import org_keys
+from readstate.store.pool import Connection, Database
+
+LARGEST_EVENT_ID: Final = 2**53 - 1
+"""What a JSON client can hold (RFC 8259, section 6)."""
+
+
+class EventStore:
+    """The event table. Raises as `Database.run`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, org_id: str, events: Sequence[NewSystemEvent]) -> list[int]:
+        """Append the events to the organisation's stream, all or none; return their ids in order.
+
+        An id that the organisation has already is left as it is. Safe to repeat only if every event brings its id.
+
+        Raises:
+            EventIdsExhausted: an id must be assigned and none is left.
+        """
+
+        async def work(connection: Connection) -> list[int]:
+            async with connection.transaction():
+                return await _record(connection, org_id, events)
+
+        repeatable = all(event.event_id is not None for event in events)
+        return await self._database.run(work, repeatable=repeatable)
+
+
+async def _record(connection: Connection, org_id: str, events: Sequence[NewSystemEvent]) -> list[int]:
+    org_key = (await org_keys(connection, [org_id]))[org_id]
+    (stream,) = await connection.rows(sql.LOCK_STREAM, org_key)
+    event_ids = _assign_ids(events, stream["last_event_id"])
+    # The first mention of an id wins, as it would had the events come in calls of their own.
+    first = dict(zip(reversed(event_ids), reversed(events), strict=True))
+    rows = [(event_id, first[event_id]) for event_id in dict.fromkeys(event_ids)]
+    await connection.rows(
+        sql.RECORD_EVENTS,
+        org_key,
+        [event_id for event_id, _ in rows],
+        [event.type for _, event in rows],
+        [event.title for _, event in rows],
+        [event.payload for _, event in rows],
+        [event.occurred_at for _, event in rows],
+    )
+    return event_ids
+
+
+def _assign_ids(events: Sequence[NewSystemEvent], last_event_id: int) -> list[int]:
+    """The id of each event: its own, or the next above the largest of the organisation and of the call."""
+    largest = max([last_event_id, *(event.event_id for event in events if event.event_id is not None)])
+    event_ids = []
+    for event in events:
+        if event.event_id is None:
+            largest += 1
+        event_ids.append(largest if event.event_id is None else event.event_id)
+    if largest > LARGEST_EVENT_ID:
+        raise EventIdsExhausted
+    return event_ids

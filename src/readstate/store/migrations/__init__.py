@@ -1,0 +1,1 @@
+"""Plain numbered SQL files, applied in order by `readstate.store.migrate`."""

@@ -1,0 +1,153 @@
+"""The connection pool, and the rules of time and repetition that every statement obeys."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias, TypeVar
+
+import asyncpg
+
+from readstate import deadline
+from readstate.config import DatabaseSettings
+from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
+from readstate.store import sql
+from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, SerializationConflict, translate
+
+ACQUIRE_SECONDS: Final = 0.25
+"""Bounds taking a connection from the pool, and giving it back. With a stalled server `pool.fetch(timeout=…)` was still
+stuck after 9 s in the release; `acquire(timeout=…)` with `fetch(timeout=…)` inside was free after 1.25 s."""
+
+RESERVE_SECONDS: Final = 0.3
+"""What a statement leaves of the call's time, for giving its connection back and telling the caller."""
+
+RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2}
+
+Row: TypeAlias = asyncpg.Record
+T = TypeVar("T")
+
+
+class Connection(asyncpg.Connection):
+    """A connection that is not reset between calls: none of them leaves session state, and the reset cost a third of
+    the calls."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+    async def rows(self, statement: str, *args: object) -> list[Row]:
+        """Run one statement within what remains of the call's time.
+
+        Raises:
+            OutOfTime: nothing remains; the statement was not sent.
+        """
+        seconds = deadline.remaining() - RESERVE_SECONDS
+        if seconds <= 0:
+            raise OutOfTime
+        return await self.fetch(statement, *args, timeout=seconds)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database. Raises only errors of `readstate.errors`."""
+
+    def __init__(self, pool: "asyncpg.Pool[Row]") -> None:
+        self._pool = pool
+
+    async def rows(self, statement: str, *args: object, repeatable: bool) -> list[Row]:
+        """Run one statement in a transaction of its own. `repeatable` as in `run`."""
+        return await self.run(lambda connection: connection.rows(statement, *args), repeatable=repeatable)
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]], *, repeatable: bool) -> T:
+        """Do `work` on a connection, within the time of the call being served.
+
+        Work that is `repeatable` is tried again where that may help: once after a lost connection, twice after a
+        deadlock. Anything else never is: what broke off may have been committed.
+
+        Raises:
+            DatabaseUnavailable: no connection in time, or lost, or the server cannot serve.
+            OutOfTime: the call's time is up.
+            Internal: anything else that the driver raised.
+        """
+        tries = dict.fromkeys(RETRIES, 0)
+        while True:
+            try:
+                return await self._once(work)
+            except tuple(RETRIES) as error:
+                kind = type(error)
+                if not repeatable or tries[kind] == RETRIES[kind]:
+                    raise
+                tries[kind] += 1
+                await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - jitter, not a secret
+
+    async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        acquired = False
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                acquired = True
+                return await work(connection)  # type: ignore[arg-type]  # a proxy of our Connection
+        except DRIVER_ERRORS as error:
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                await self._pool.expire_connections()
+            raise (translate(error) if acquired else DatabaseUnavailable()) from error
+
+    async def ping(self) -> None:
+        """Ask the database for an answer. Raises as `run`."""
+        await self.rows(sql.PING, repeatable=True)
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """Connections open, and those of them idle."""
+        return self._pool.get_size(), self._pool.get_idle_size()
+
+
+@asynccontextmanager
+async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """Open the pool, and close it within a second on leaving.
+
+    Raises:
+        StartupError: the database cannot be reached, or the connection URI is wrong.
+    """
+    try:
+        pool = await asyncpg.create_pool(
+            settings.database_url.get_secret_value(),
+            min_size=min(2, settings.pool_size),
+            max_size=settings.pool_size,
+            timeout=5,
+            connection_class=Connection,
+            statement_cache_size=settings.statement_cache_size,
+            max_cached_statement_lifetime=0,
+        )
+    except (*DRIVER_ERRORS, ValueError) as error:
+        raise unreachable(error) from error
+    try:
+        yield Database(pool)
+    finally:
+        await _close(pool)
+
+
+async def _close(pool: "asyncpg.Pool[Row]") -> None:
+    try:
+        async with asyncio.timeout(1):
+            await pool.close()
+    except (TimeoutError, *DRIVER_ERRORS):
+        pool.terminate()
+
+
+def unreachable(error: BaseException) -> StartupError:
+    """Why the database cannot be used, in one line that names no credential."""
+    return StartupError(f"READSTATE_DATABASE_URL: {_cause(error)}")
+
+
+def _cause(error: BaseException) -> str:
+    match error:
+        case TimeoutError():
+            return "the database does not answer"
+        case asyncpg.PostgresError():
+            return f"the database refuses: {error.message if hasattr(error, 'message') else error}"
+        case ConnectionRefusedError() | FileNotFoundError():
+            return "the database cannot be reached: nothing listens there"
+        case asyncpg.InterfaceError() | ValueError():
+            return "not a usable connection URI"
+        case OSError():
+            return f"the database cannot be reached: {error.strerror or type(error).__name__}"
+        case _:
+            return "the database cannot be reached"

@@ -89,7 +89,9 @@ async def running(settings: ServerSettings, *, open_reflection: bool = False) ->
             ],
             ACCESS | (OPEN_REFLECTION if open_reflection else {}),
         )
-        events = SystemEventService(MarkStore(database), EventStore(database), metrics)
+        marks = MarkStore(database, metrics)
+        stack.push_async_callback(marks.drain)
+        events = SystemEventService(marks, EventStore(database), metrics)
         system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryService(directory), registrar)
         _register_standard_services(registrar, health)

@@ -83,6 +83,7 @@ class TokenSettings(LogSettings):
 
 
 class ServerSettings(DatabaseSettings, TokenSettings):
+    engine: Literal["grpcio", "native"] = "grpcio"
     listen: ListenAddress = "127.0.0.1:50051"
     admin_listen: ListenAddress = "127.0.0.1:9090"
     directory: Literal["database", "claims"] = "database"
@@ -94,8 +95,9 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     """Calls served at once; a further one is answered RESOURCE_EXHAUSTED."""
     max_concurrent_streams: int = Field(default=1000, ge=1)
     """Calls at once on one connection; HTTP/2 makes a further one wait in the client."""
-    max_connection_age: Seconds = 1800
-    """Seconds until a client is asked to connect anew, so that load balances again; 0 for never."""
+    max_connection_age: Seconds | None = None
+    """Seconds until a client is asked to connect anew, so that load balances again; 0 for never. Unset: 1800 with the
+    engine grpcio, never with native, which cannot."""
     drain_delay: Seconds = 3
     """Seconds to keep serving after SIGTERM, while load balancers learn that this server leaves."""
     drain_grace: float = Field(default=5, ge=0, le=5)
@@ -107,6 +109,16 @@ class ServerSettings(DatabaseSettings, TokenSettings):
             raise ValueError("READSTATE_TLS_CERT and READSTATE_TLS_KEY go together: one of them is missing")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ValueError("READSTATE_TLS_CLIENT_CA needs READSTATE_TLS_CERT and READSTATE_TLS_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_can_do_it(self) -> Self:
+        if self.engine == "native" and self.tls_cert is not None:
+            raise ValueError("READSTATE_ENGINE=native has no TLS: unset READSTATE_TLS_CERT or use grpcio")
+        if self.engine == "native" and self.max_connection_age:
+            raise ValueError(
+                "READSTATE_ENGINE=native cannot end connections by age: unset READSTATE_MAX_CONNECTION_AGE"
+            )
         return self
 
 

@@ -10,6 +10,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import structlog
@@ -86,7 +87,7 @@ def printable(text: str) -> str:
 
 
 def request_id(given: str | None) -> str:
-    """The request id that a caller gave, or a new one where it gave none that is 1 to 128 printable ASCII characters."""
+    """The request id that a caller gave, if it is 1 to 128 printable ASCII characters; else a new one."""
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
     return uuid.uuid4().hex
@@ -122,13 +123,53 @@ class Metrics:
         self.changes = Counter(
             "readstate_marks_changed", "Read marks made or removed, by method.", ["method"], registry=self.registry
         )
+        self._batch_size = Histogram(
+            "readstate_batch_calls",
+            "Calls written by one statement.",
+            ["lane"],
+            registry=self.registry,
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+        )
+        self._batch_wait = Histogram(
+            "readstate_batch_wait_seconds",
+            "Time that the oldest call of a batch waited to leave.",
+            ["lane"],
+            registry=self.registry,
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+        )
+        self._queue = Gauge("readstate_batch_queue", "Calls waiting to be written.", ["lane"], registry=self.registry)
+        self._fallbacks = Counter(
+            "readstate_batch_fallbacks",
+            "Calls that went alone after their batch failed.",
+            ["lane"],
+            registry=self.registry,
+        )
         self.pool = Gauge(
             "readstate_pool_connections", "Database connections, by state.", ["state"], registry=self.registry
+        )
+
+    def lane(self, name: str) -> "LaneMetrics":
+        """The figures of one lane of group commit."""
+        return LaneMetrics(
+            batch_size=self._batch_size.labels(name),
+            wait=self._batch_wait.labels(name),
+            queue=self._queue.labels(name),
+            fallbacks=self._fallbacks.labels(name),
         )
 
     def count_token_cache(self, hits: Callable[[], int], misses: Callable[[], int]) -> None:
         """Report two running totals that the verifier keeps itself, because it looks into its cache on every call."""
         self.registry.register(_TokenCache(hits, misses))
+
+
+@dataclass(frozen=True, slots=True)
+class LaneMetrics:
+    """What one lane of group commit reports."""
+
+    batch_size: Histogram
+    wait: Histogram
+    queue: Gauge
+    fallbacks: Counter
 
 
 class _TokenCache(Collector):

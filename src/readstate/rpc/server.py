@@ -12,11 +12,12 @@ LARGEST_MESSAGE: Final = 1 << 20
 METADATA_SOFT: Final = 32 << 10
 METADATA_HARD: Final = 64 << 10
 """With the defaults grpcio rejects metadata over 8 KiB at random."""
+DEFAULT_CONNECTION_AGE: Final = 1800
 
 
 def options(settings: ServerSettings) -> list[tuple[str, int]]:
     """Options of grpc-core (its header grpc/impl/channel_arg_names.h explains each)."""
-    age = int(settings.max_connection_age * 1000)
+    age = 1000 * int(_connection_age(settings))
     return [
         # A used port must be an error; grpcio would share it silently.
         ("grpc.so_reuseport", 0),
@@ -32,9 +33,25 @@ def options(settings: ServerSettings) -> list[tuple[str, int]]:
     ]
 
 
+def _connection_age(settings: ServerSettings) -> float:
+    if settings.max_connection_age is not None:
+        return settings.max_connection_age
+    return DEFAULT_CONNECTION_AGE if settings.engine == "grpcio" else 0
+
+
 def create(settings: ServerSettings) -> grpc.aio.Server:
-    """A server that does not listen yet."""
-    return grpc.aio.server(options=options(settings))
+    """A server of the engine that the settings choose, which does not listen yet.
+
+    Raises:
+        StartupError: the engine is not installed.
+    """
+    if settings.engine == "grpcio":
+        return grpc.aio.server(options=options(settings))
+    try:
+        from readstate.rpc.native import NativeServer
+    except ImportError as error:
+        raise StartupError("READSTATE_ENGINE=native needs pip install 'readstate[native]'") from error
+    return NativeServer(options=options(settings))
 
 
 def bind(server: grpc.aio.Server, settings: ServerSettings) -> int:

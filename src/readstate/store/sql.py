@@ -31,6 +31,48 @@ changed AS (
 SELECT (SELECT count(*) FROM changed) AS changed, (SELECT count(*) FROM target) AS matched
 """
 
+# Many calls in one statement. Counts for each call come from UNION ALL and GROUP BY: joining the
+# RETURNING rows back is quadratic on stale statistics, 2.5 s for 64 calls of 100 ids against 0.1 to 0.2 s. LATERAL with
+# OFFSET 0 holds the planner to one index look-up for each id, whatever it believes about the table's size.
+_TOGETHER: Final = """
+WITH target AS MATERIALIZED (
+    SELECT i.call, i.member_key, i.org_key, e.seq
+      FROM unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[]) AS i (call, org_key, member_key, event_id)
+     CROSS JOIN LATERAL (
+        SELECT seq FROM system_event e WHERE e.org_key = i.org_key AND e.event_id = i.event_id OFFSET 0) e),
+changed AS ({change} RETURNING member_key, org_key, seq),
+first_call AS (
+    SELECT min(call) AS call, sum(new) AS new
+      FROM (SELECT call, member_key, org_key, seq, 0 AS new FROM target
+            UNION ALL SELECT NULL, member_key, org_key, seq, 1 FROM changed) r
+     GROUP BY member_key, org_key, seq)
+SELECT call, sum(matched)::int, sum(changed)::int
+  FROM (SELECT call, 1 AS matched, 0 AS changed FROM target
+        UNION ALL SELECT call, 0, new FROM first_call) c
+ GROUP BY call
+"""
+
+MARK_READ_TOGETHER: Final = _TOGETHER.replace(
+    "{change}",
+    """
+    INSERT INTO read_mark (member_key, org_key, seq)
+    SELECT DISTINCT member_key, org_key, seq FROM target ORDER BY 1, 2, 3
+    ON CONFLICT DO NOTHING""",
+)
+
+# Locks in the order in which MARK_READ_TOGETHER inserts, then deletes what it has locked by its place: marks are never
+# updated, so a locked one stays where it is.
+MARK_UNREAD_TOGETHER: Final = _TOGETHER.replace(
+    "{change}",
+    """
+    DELETE FROM read_mark WHERE ctid = ANY (ARRAY (
+        SELECT r.place
+          FROM (SELECT DISTINCT member_key, org_key, seq FROM target ORDER BY 1, 2, 3) t
+         CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM read_mark m
+             WHERE m.member_key = t.member_key AND m.org_key = t.org_key AND m.seq = t.seq FOR UPDATE) r))""",
+)
+
 # In batches, so that no transaction holds a million row locks. The key column leads the primary key's index.
 DELETE_MARKS_OF_REMOVED: Final = """
 DELETE FROM read_mark

@@ -1,4 +1,4 @@
-"""The commands: parsing and calling. Each imports its parts itself, so that `readstate token` does not wait for gRPC."""
+"""The commands: parsing and calling. Each imports its parts itself: `readstate token` need not wait for gRPC."""
 
 import os
 import sys
@@ -29,6 +29,8 @@ class _OneLine(click.Group):
 @click.version_option(package_name="readstate")
 def main() -> None:
     """Remember who has read what. Settings come from the environment, with the prefix READSTATE_."""
+    # gRPC's core writes to stderr in a form of its own, as beside our one line about a used port.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 @main.command()

@@ -15,6 +15,11 @@ LONGEST: Final = 5.0
 _ends_at: ContextVar[float] = ContextVar("readstate_deadline")
 
 
+def start(seconds: float) -> None:
+    """Bound the rest of this task by `seconds` from now, and never by more than `LONGEST`."""
+    _ends_at.set(time.monotonic() + min(seconds, LONGEST))
+
+
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Bound what runs inside by `seconds` from now, and never by more than `LONGEST`."""

@@ -15,7 +15,7 @@ from readstate import app, demo, dev_state, embedded
 from readstate.auth import sign
 from readstate.check import reachable
 from readstate.config import DevSettings, ServerSettings, load
-from readstate.signals import Stop, caught
+from readstate.signals import Interrupted, Stop, caught
 from readstate.store import pool
 from readstate.store.migrate import migrate
 from readstate.telemetry import configure_logging
@@ -63,7 +63,7 @@ def run(folder: Path, events: int) -> None:
             with _database(url, state, stop) as url:
                 settings = load(ServerSettings, database_url=url, **dev_state.token_values(state), **_DRAIN)
                 stop.run(_serve(settings, state, events, stop))
-        except KeyboardInterrupt:
+        except Interrupted:
             return
 
 

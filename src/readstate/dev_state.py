@@ -40,24 +40,27 @@ def opened(state: Path) -> Iterator[None]:
 
 
 def token_values(state: Path) -> dict[str, object]:
-    """Values of TokenSettings: none where the environment configures tokens, else those of `dev`.
+    """Values of TokenSettings to sign with: none where the environment configures tokens, else those of `dev`.
 
     Raises:
         StartupError: neither the environment nor `dev` has what it takes. Names what the environment lacks.
     """
     try:
-        load(TokenSettings)
+        configured = load(TokenSettings)
     except StartupError:
         if not _secret(state).exists():
             raise
-        return {
-            "token_secret": _secret(state).read_text(),
-            "token_issuer": ISSUER,
-            "token_audience": AUDIENCE,
-            "token_public_key": None,
-            "token_jwks_url": None,
-        }
+        return _values(_secret(state).read_text())
+    if configured.token_secret is None:
+        raise StartupError(
+            "tokens are configured with a public key: only an HS256 secret, READSTATE_TOKEN_SECRET, signs"
+        )
     return {}
+
+
+def _values(secret: str) -> dict[str, object]:
+    values = {"token_secret": secret, "token_issuer": ISSUER, "token_audience": AUDIENCE}
+    return values | {"token_public_key": None, "token_jwks_url": None}
 
 
 def _secret(state: Path) -> Path:

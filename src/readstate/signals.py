@@ -20,6 +20,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+class Interrupted(BaseException):
+    """The signal, in blocking code. Not a KeyboardInterrupt: after one, subprocess does not wait for its child."""
+
+
 class Stop:
     """Whether the command has been asked to end, and how its parts learn of it."""
 
@@ -37,13 +41,13 @@ class Stop:
         if self._task is not None:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
         elif self._raises:
-            raise KeyboardInterrupt
+            raise Interrupted
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """For blocking code: the signal raises KeyboardInterrupt inside. Elsewhere it never interrupts a clean-up."""
+        """For blocking code: the signal raises Interrupted inside. Elsewhere it never interrupts a clean-up."""
         if self._asked:
-            raise KeyboardInterrupt
+            raise Interrupted
         self._raises = True
         try:
             yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -33,8 +34,9 @@ class Registrar:
         self._server = server
         self._interceptors = interceptors
         self._access = access
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._streams: set[asyncio.Task[Any]] = set()
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._streams: set[asyncio.Task[Any] | None] = set()
 
     def add_generic_rpc_handlers(self, _: object) -> None:
         """Nothing: generated code hands over the same handlers once more, by name, in the method below."""
@@ -64,12 +66,16 @@ class Registrar:
     def end_streams(self) -> None:
         """End open streams, which would hold a stopping server for its whole grace."""
         for task in tuple(self._streams):
-            task.cancel()
+            if task is not None:
+                task.cancel()
 
     async def idle(self, seconds: float) -> None:
         """Wait until no handler runs: `stop(grace)` returns before aborted ones have left their `finally`."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._running:
+                    self._idle.clear()
+                    await self._idle.wait()
 
     def _wrap(self, path: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         method = Method(path, self._access[path], handler.request_streaming or handler.response_streaming)
@@ -93,19 +99,18 @@ class Registrar:
             chain = partial(interceptor, chain)
 
         async def serve(request: Any, context: Context) -> Any:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - a coroutine that runs is in a task
             call = Call.arriving(method, context)
             caller.current.set(call)
-            self._tasks.add(task)
+            self._running += 1
             try:
                 return await chain(request, call)
             finally:
-                self._tasks.discard(task)
+                self._running -= 1
+                if not self._running:
+                    self._idle.set()
 
         async def serve_stream(request: Any, context: Context) -> None:
             task = asyncio.current_task()
-            assert task is not None  # noqa: S101
             self._streams.add(task)
             try:
                 await serve(request, context)

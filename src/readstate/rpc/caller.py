@@ -22,11 +22,11 @@ class Method:
     """As gRPC spells it: `/package.Service/Method`."""
     access: Access
     streaming: bool
+    name: str = field(init=False)
+    """For logs and metrics: `Service/Method`."""
 
-    @property
-    def name(self) -> str:
-        """For logs and metrics: `Service/Method`."""
-        return self.path.rpartition(".")[2]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.path.rpartition(".")[2])
 
 
 @dataclass(slots=True)
@@ -39,6 +39,8 @@ class Call:
     request_id: str
     claims: Claims | None = None
     member: Member | None = None
+    expired: bool = False
+    """Whether its time ran out."""
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod

@@ -35,7 +35,7 @@ def event_ids(entries: Sequence[int]) -> list[int]:
     """
     if len(entries) > MOST_ENTRIES:
         raise TooManyEventIds(MOST_ENTRIES)
-    positive = list(dict.fromkeys(event_id for event_id in entries if event_id > 0))
+    positive = [event_id for event_id in dict.fromkeys(entries) if event_id > 0]
     if not positive:
         raise InvalidEventIds
     return positive

@@ -5,8 +5,10 @@ the parser.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, TypeAlias
 
 import grpc
@@ -56,9 +58,14 @@ async def errors(call_next: Handler, request: Any, call: Call) -> Any:
         await _abort(call, Internal())
 
 
-def _cancelled_from_outside() -> bool:
+def _current_task() -> "asyncio.Task[Any]":
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    assert task is not None, "a coroutine that runs is in a task"  # noqa: S101
+    return task
+
+
+def _cancelled_from_outside() -> bool:
+    return _current_task().cancelling() > 0
 
 
 async def _abort(call: Call, error: ReadStateError) -> None:
@@ -68,6 +75,9 @@ async def _abort(call: Call, error: ReadStateError) -> None:
 
 def access_log(metrics: Metrics) -> Interceptor:
     """One line and one observation for each call."""
+    # Looked up once: both cost more than what they guard.
+    count, latency = cache(metrics.calls.labels), cache(metrics.latency.labels)
+    written = log.is_enabled_for(logging.INFO)
 
     async def interceptor(call_next: Handler, request: Any, call: Call) -> Any:
         started = time.perf_counter()
@@ -88,9 +98,10 @@ def access_log(metrics: Metrics) -> Interceptor:
             raise
         finally:
             seconds = time.perf_counter() - started
-            metrics.calls.labels(call.method.name, code.name).inc()
-            metrics.latency.labels(call.method.name).observe(seconds)
-            _log(call, code, reason, seconds)
+            count(call.method.name, code.name).inc()
+            latency(call.method.name).observe(seconds)
+            if written:
+                _log(call, code, reason, seconds)
 
     return interceptor
 
@@ -144,12 +155,24 @@ async def bounded_time(call_next: Handler, request: Any, call: Call) -> Any:
     # None or, with the native engine, a very large number where the client names no deadline.
     client_seconds: float | None = call.context.time_remaining()
     seconds = deadline.LONGEST if client_seconds is None else min(client_seconds, deadline.LONGEST)
-    with deadline.within(seconds):
-        try:
-            async with asyncio.timeout(seconds):
-                return await call_next(request, call)
-        except TimeoutError as error:
-            raise OutOfTime from error
+    deadline.start(seconds)
+    # What asyncio.timeout does, at a third of its cost: it took 9 % of the loop's time at 8,000 calls a second.
+    task = _current_task()
+    timer = task.get_loop().call_later(seconds, _expire, task, call)
+    try:
+        return await call_next(request, call)
+    except asyncio.CancelledError:
+        # Cancelled once, by the timer, and not by the client as well.
+        if call.expired and task.uncancel() == 0:
+            raise OutOfTime from None
+        raise
+    finally:
+        timer.cancel()
+
+
+def _expire(task: "asyncio.Task[Any]", call: Call) -> None:
+    call.expired = True
+    task.cancel()
 
 
 def authenticate(verifier: TokenVerifier, directory: Directory) -> Interceptor:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import Descriptor, FileDescriptor
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from readstate.rpc.adapter import Registrar
@@ -14,7 +16,8 @@ _SERVICES: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NA
 
 def register_reflection(registrar: Registrar, services: Sequence[str]) -> None:
     """Describe `services` to whoever may ask."""
-    servicer = reflection.aio.ReflectionServicer((*services, *_SERVICES[1:]))
+    known = (*services, reflection.SERVICE_NAME)
+    servicer = reflection.aio.ReflectionServicer(known, pool=_with_json_names(known))
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
@@ -22,3 +25,36 @@ def register_reflection(registrar: Registrar, services: Sequence[str]) -> None:
     )
     for service in _SERVICES:
         registrar.add_registered_method_handlers(service, {"ServerReflectionInfo": handler})
+
+
+def _with_json_names(services: Sequence[str]) -> descriptor_pool.DescriptorPool:
+    """The files that define these services, with the JSON names of fields.
+
+    Python's generated code leaves the names out; grpcurl would then print `changed_count` where every other JSON client
+    of the same protos says `changedCount`.
+    """
+    pool = descriptor_pool.DescriptorPool()
+    added: set[str] = set()
+
+    def add(file: FileDescriptor) -> None:
+        if file.name in added:
+            return
+        added.add(file.name)
+        for dependency in file.dependencies:
+            add(dependency)
+        proto = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(proto)
+        for message in proto.message_type:
+            _name_fields(message, file.message_types_by_name[message.name])
+        pool.Add(proto)
+
+    for service in services:
+        add(descriptor_pool.Default().FindFileContainingSymbol(service))
+    return pool
+
+
+def _name_fields(message: descriptor_pb2.DescriptorProto, descriptor: Descriptor) -> None:
+    for field in message.field:
+        field.json_name = descriptor.fields_by_name[field.name].json_name
+    for nested in message.nested_type:
+        _name_fields(nested, descriptor.nested_types_by_name[nested.name])

@@ -33,9 +33,7 @@ class Write:
 
     member: OrgMember
     event_ids: Sequence[int]
-    result: "asyncio.Future[MarkResult | None]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    result: "asyncio.Future[MarkResult | None]"
     """None says that the batch failed, and that the call has to go alone."""
     queued_at: float = field(default_factory=time.perf_counter)
 
@@ -62,6 +60,7 @@ class GroupCommit:
         self._alone = alone
         self._together = together
         self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[Write] = deque()
         self._writers: set[asyncio.Task[None]] = set()
         metrics.queue.set_function(lambda: len(self._queue))
@@ -72,7 +71,7 @@ class GroupCommit:
             return await self._alone(member, event_ids)
         if len(self._queue) >= LONGEST_QUEUE:
             raise Overloaded
-        write = Write(member, event_ids)
+        write = Write(member, event_ids, self._loop.create_future())
         self._queue.append(write)
         if len(self._writers) < WRITERS:
             self._start_writer()
@@ -89,7 +88,7 @@ class GroupCommit:
 
     def _start_writer(self) -> None:
         # In a context of its own: a batch inherits no call's deadline.
-        task = asyncio.get_running_loop().create_task(self._write_until_empty(), context=Context())
+        task = self._loop.create_task(self._write_until_empty(), context=Context())
         self._writers.add(task)
         task.add_done_callback(self._writer_ended)
 

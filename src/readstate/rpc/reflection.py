@@ -6,6 +6,7 @@ from typing import Final
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from readstate.rpc.adapter import Registrar
@@ -50,6 +51,8 @@ def _with_json_names(services: Sequence[str]) -> descriptor_pool.DescriptorPool:
 
     for service in services:
         add(descriptor_pool.Default().FindFileContainingSymbol(service))
+    # What the details of errors are made of, so that grpcurl can show them.
+    add(error_details_pb2.DESCRIPTOR)
     return pool
 
 

@@ -1,0 +1,187 @@
+"""A real PostgreSQL, a database of its own for each test, and a server with four users and two organisations on it.
+
+A test that asks for `server` runs the composition root in its own process. `READSTATE_ENGINE` chooses the engine.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import uvloop
+
+from readstate import app, auth, config, demo, embedded
+from readstate.app import Running
+from readstate.client import ReadState
+from readstate.config import ServerSettings
+from readstate.store.migrate import migrate
+from tests import support
+
+POSTGRES_SETTINGS = {"listen_addresses": "", "fsync": "off", "max_connections": "300"}
+
+ClientFor: TypeAlias = Callable[..., ReadState]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], object]]:
+    """The loop that `readstate serve` runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+# ── Databases ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server on which `template` is a migrated, empty database."""
+
+    url: str
+    template: str = "readstate_template"
+
+    def database(self, name: str) -> str:
+        """The URL of this database."""
+        return self.url.replace("/postgres?", f"/{name}?")
+
+    async def make_template(self) -> None:
+        await self._execute(f"CREATE DATABASE {self.template}")
+        await migrate(self.database(self.template))
+
+    @asynccontextmanager
+    async def copied(self, template: str) -> AsyncIterator[str]:
+        """The URL of a new database, a copy of `template`, dropped at the end."""
+        name = f"test_{uuid4().hex}"
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield self.database(name)
+        finally:
+            await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def embedded_postgres() -> AsyncIterator[PostgresServer]:
+    # Not tmp_path_factory: as root PostgreSQL runs as another user, who may not enter pytest's folders.
+    with (
+        tempfile.TemporaryDirectory(prefix="readstate-tests-") as folder,
+        embedded.postgres(Path(folder) / "data", settings=POSTGRES_SETTINGS) as url,
+    ):
+        server = PostgresServer(url)
+        await server.make_template()
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def debian_postgres() -> AsyncIterator[PostgresServer]:
+    binaries = support.debian_binaries()
+    if binaries is None:
+        assert not os.environ.get("READSTATE_REQUIRE_DEBIAN_POSTGRES"), "Debian's PostgreSQL is not installed"
+        pytest.skip("Debian's PostgreSQL is not installed")
+    with support.debian_postgres(binaries, POSTGRES_SETTINGS) as url:
+        server = PostgresServer(url)
+        await server.make_template()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
+    """The embedded server, or what the parameter names: `parametrize("postgres_server", ["debian"], indirect=True)`."""
+    server: PostgresServer = request.getfixturevalue(f"{getattr(request, 'param', 'embedded')}_postgres")
+    return server
+
+
+@pytest.fixture
+async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A migrated database with nothing in it."""
+    async with postgres_server.copied(postgres_server.template) as url:
+        await migrate(url)  # the role's defaults belong to a database and are not copied
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A database that no migration has touched."""
+    async with postgres_server.copied("template1") as url:
+        yield url
+
+
+# ── The server and its callers ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def settings(database_url: str) -> ServerSettings:
+    return config.load(
+        ServerSettings,
+        database_url=database_url,
+        token_issuer="https://id.example",
+        token_audience="readstate",
+        token_secret="a secret of the tests, and of nothing else",
+        listen="127.0.0.1:0",
+        admin_listen="127.0.0.1:0",
+        drain_delay=0,
+    )
+
+
+@pytest.fixture
+async def server(settings: ServerSettings) -> AsyncIterator[Running]:
+    async with app.running(settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def client_for(server: Running, settings: ServerSettings) -> AsyncIterator[ClientFor]:
+    """Makes a client with a token of its own: `client_for("ada", scope="a b", org="acme")`."""
+    async with AsyncExitStack() as stack:
+
+        def client_for(user: str, *, scope: str = "", org: str | None = None) -> ReadState:
+            token = auth.sign(settings, user=user, scope=scope, org=org)
+            client = ReadState(f"127.0.0.1:{server.port}", token=token)
+            stack.push_async_callback(client.close)
+            return client
+
+        yield client_for
+
+
+@pytest.fixture
+async def producer(client_for: ClientFor) -> ReadState:
+    """An internal service, which is no member of anything."""
+    return client_for("producer", scope="system_events:write directory:write")
+
+
+@pytest.fixture
+async def demo_data(producer: ReadState) -> None:
+    """The members and events of `readstate dev`: events 1 to 50 in acme, 51 to 100 in globex."""
+    await producer.upsert_members({member.user_id: member.org_id for member in demo.MEMBERS})
+    for org_id, event_ids in ("acme", demo.ACME_EVENTS), ("globex", demo.GLOBEX_EVENTS):
+        await producer.record_system_events(org_id, [{"event_id": i, "type": "demo"} for i in event_ids])
+
+
+@pytest.fixture
+async def ada(demo_data: None, client_for: ClientFor) -> ReadState:
+    return client_for("ada", org="acme")
+
+
+@pytest.fixture
+async def grace(demo_data: None, client_for: ClientFor) -> ReadState:
+    return client_for("grace", org="acme")
+
+
+@pytest.fixture
+async def bob(demo_data: None, client_for: ClientFor) -> ReadState:
+    return client_for("bob", org="globex")
+
+
+@pytest.fixture
+async def carol(demo_data: None, client_for: ClientFor) -> ReadState:
+    """A member of no organisation."""
+    return client_for("carol")

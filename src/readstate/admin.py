@@ -1,6 +1,6 @@
 """The admin listener: metrics for Prometheus, liveness and readiness for the platform."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -8,17 +8,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from readstate.telemetry import Metrics
+from readstate.telemetry import ProcessMetrics
 
 
-def admin_app(metrics: Metrics, is_ready: Callable[[], bool]) -> Starlette:
-    """`/livez` says that the process runs, and never asks the database; `/readyz` whether to send it calls."""
+def admin_app(metrics: ProcessMetrics, is_ready: Callable[[], Awaitable[bool]]) -> Starlette:
+    """`/livez` says that the process runs, and never asks anybody; `/readyz` whether to send it calls."""
 
     async def livez(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        return PlainTextResponse("ok\n") if is_ready() else PlainTextResponse("not ready\n", status_code=503)
+        return PlainTextResponse("ok\n") if await is_ready() else PlainTextResponse("not ready\n", status_code=503)
 
     async def prometheus(_: Request) -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

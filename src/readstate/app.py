@@ -1,7 +1,7 @@
 """The composition root: builds every object of a server, in order, and takes it apart again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readstate.admin import admin_app
 from readstate.auth import TokenVerifier
-from readstate.config import ServerSettings
+from readstate.config import DatabaseSettings, ServerSettings
 from readstate.directory import ClaimsDirectory, DatabaseDirectory, Directory
-from readstate.errors import ReadStateError
+from readstate.errors import ReadStateError, StartupError
 from readstate.http_listener import listening
 from readstate.readiness import Readiness
 from readstate.rpc import interceptors, server
@@ -21,22 +21,34 @@ from readstate.rpc.access import ACCESS, OPEN_REFLECTION
 from readstate.rpc.adapter import Registrar
 from readstate.rpc.directory import DirectoryService
 from readstate.rpc.health import HealthService
+from readstate.rpc.idempotency import Idempotency
+from readstate.rpc.notifications import NotificationService
 from readstate.rpc.reflection import register_reflection
 from readstate.rpc.system_events import SystemEventService
 from readstate.signing_keys import key_source
 from readstate.store import pool
 from readstate.store.events import EventStore
+from readstate.store.idempotency import IdempotencyStore
 from readstate.store.marks import MarkStore
 from readstate.store.members import MemberStore
 from readstate.store.migrate import migrate
+from readstate.store.notifications import NotificationStore
 from readstate.store.pool import Database
 from readstate.telemetry import Metrics
-from readstate.v1 import directory_pb2, directory_pb2_grpc, system_events_pb2, system_events_pb2_grpc
+from readstate.v1 import (
+    directory_pb2,
+    directory_pb2_grpc,
+    notifications_pb2,
+    notifications_pb2_grpc,
+    system_events_pb2,
+    system_events_pb2_grpc,
+)
 
 SWEEP_SECONDS = 60
 
 SERVICES = (
     system_events_pb2.DESCRIPTOR.services_by_name["SystemEventService"].full_name,
+    notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"].full_name,
     directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"].full_name,
 )
 
@@ -82,6 +94,7 @@ async def running(settings: ServerSettings, *, open_reflection: bool = False) ->
             grpc_server,
             [
                 interceptors.errors,
+                *_tracing(settings, stack),
                 interceptors.access_log(metrics),
                 interceptors.Limiter(settings.max_in_flight, metrics),
                 interceptors.bounded_time,
@@ -91,13 +104,17 @@ async def running(settings: ServerSettings, *, open_reflection: bool = False) ->
         )
         marks = MarkStore(database, metrics)
         stack.push_async_callback(marks.drain)
-        events = SystemEventService(marks, EventStore(database), metrics)
+        replies = IdempotencyStore(database)
+        idempotency = Idempotency(replies)
+        events = SystemEventService(marks, EventStore(database), idempotency, metrics)
+        notifications = NotificationService(NotificationStore(database), directory, idempotency)
         system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
+        notifications_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, registrar)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryService(directory), registrar)
         _register_standard_services(registrar, health)
 
-        await stack.enter_async_context(_sweeping(members))
-        admin = admin_app(metrics, lambda: readiness.ready)
+        await stack.enter_async_context(_sweeping(members.sweep, replies.sweep))
+        admin = admin_app(metrics, readiness.is_ready)
         admin_port = await stack.enter_async_context(
             listening(admin, settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
         )
@@ -109,10 +126,32 @@ async def running(settings: ServerSettings, *, open_reflection: bool = False) ->
         yield Running(port, admin_port, metrics)
 
 
+async def prune(settings: DatabaseSettings) -> int:
+    """Delete what removed members left behind and the idempotency keys that have expired; return how many keys.
+
+    Raises:
+        StartupError: the database cannot be reached.
+        ReadStateError: it fails meanwhile.
+    """
+    async with pool.connect(settings) as database:
+        await MemberStore(database).sweep()
+        return await IdempotencyStore(database).sweep()
+
+
 def _observe(metrics: Metrics, verifier: TokenVerifier, database: Database) -> None:
     metrics.count_token_cache(lambda: verifier.cache_hits, lambda: verifier.cache_misses)
     metrics.pool.labels("open").set_function(lambda: database.connections[0])
     metrics.pool.labels("idle").set_function(lambda: database.connections[1])
+
+
+def _tracing(settings: ServerSettings, stack: AsyncExitStack) -> list[interceptors.Interceptor]:
+    if settings.otlp_endpoint is None:
+        return []
+    try:
+        from readstate.rpc import tracing
+    except ImportError as error:
+        raise StartupError("READSTATE_OTLP_ENDPOINT needs pip install 'readstate[otel]'") from error
+    return [stack.enter_context(tracing.traced(tracing.otlp(settings.otlp_endpoint)))]
 
 
 def _directory(settings: ServerSettings, members: MemberStore) -> Directory:
@@ -138,14 +177,15 @@ async def _drain(
 
 
 @asynccontextmanager
-async def _sweeping(members: MemberStore) -> AsyncIterator[None]:
-    """Delete what removed members left behind, now and then, while inside."""
+async def _sweeping(*sweeps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Delete what removed members left behind and what has expired, now and then, while inside."""
 
     async def sweep_forever() -> None:
         while True:
-            # The database may be away: the next round finds what this one left.
-            with suppress(ReadStateError):
-                await members.sweep()
+            for sweep in sweeps:
+                # The database may be away: the next round finds what this one left.
+                with suppress(ReadStateError):
+                    await sweep()
             await asyncio.sleep(SWEEP_SECONDS)
 
     task = asyncio.create_task(sweep_forever(), name="sweep")

@@ -65,6 +65,16 @@ def migrate() -> None:
 
 
 @main.command()
+def prune() -> None:
+    """Delete expired idempotency keys and what removed members left behind, which `serve` does as well."""
+    from readstate import app
+    from readstate.config import DatabaseSettings, load
+    from readstate.signals import run
+
+    click.echo(f"expired keys deleted: {run(app.prune(load(DatabaseSettings)))}")
+
+
+@main.command()
 @click.option("--user", required=True, help="The user id: the claim `sub`.")
 @click.option("--scope", default="", help="Scopes, separated by spaces.")
 @click.option("--org", help="The organisation claim; believed only with READSTATE_DIRECTORY=claims.")

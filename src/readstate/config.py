@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from readstate.errors import StartupError
 
@@ -36,6 +36,20 @@ def _http_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("must be an http or https URL")
     return value
+
+
+def _words(value: object) -> object:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        if value != "*" and (
+            value.lower() != f"{parts.scheme}://{parts.netloc}" or not parts.scheme or not parts.netloc
+        ):
+            raise ValueError("must be origins as browsers send them, as in https://app.example, or *")
+    return values
 
 
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
@@ -103,6 +117,8 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     max_connection_age: Seconds | None = None
     """Seconds until a client is asked to connect anew, so that load balances again; 0 for never. Unset: 1800 with the
     engine grpcio, never with native, which cannot."""
+    otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
+    """An OpenTelemetry collector (OTLP over gRPC) that traces are sent to. Needs the extra `otel`."""
     drain_delay: Seconds = 3
     """Seconds to keep serving after SIGTERM, while load balancers learn that this server leaves."""
     drain_grace: float = Field(default=5, ge=0, le=5)
@@ -124,6 +140,31 @@ class ServerSettings(DatabaseSettings, TokenSettings):
             raise ValueError(
                 "READSTATE_ENGINE=native cannot end connections by age: unset READSTATE_MAX_CONNECTION_AGE"
             )
+        return self
+
+
+class GatewaySettings(LogSettings):
+    gateway_listen: ListenAddress = "127.0.0.1:8080"
+    gateway_admin_listen: ListenAddress = "127.0.0.1:9091"
+    upstream: str = Field(default="127.0.0.1:50051", min_length=1)
+    """The gRPC server, as gRPC names targets: HOST:PORT, or dns:///HOST:PORT to use every address of a name in turn."""
+    upstream_tls: bool = False
+    """TLS, with the certificates that this machine trusts. On as soon as one of the next three is set."""
+    upstream_ca: Path | None = None
+    """PEM: what the server's certificate must be signed by, instead of what this machine trusts."""
+    upstream_cert: Path | None = None
+    upstream_key: Path | None = None
+    """What the gateway shows of itself: mutual TLS."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_origins)] = ()
+    """Web origins whose pages may call, separated by commas, or `*` for all. None: no CORS headers at all."""
+    drain_delay: Seconds = 3
+    drain_grace: float = Field(default=5, ge=0, le=5)
+    """As for the server: seconds to keep serving after SIGTERM, and for requests in flight after that."""
+
+    @model_validator(mode="after")
+    def _client_pair_is_whole(self) -> Self:
+        if (self.upstream_cert is None) != (self.upstream_key is None):
+            raise ValueError("READSTATE_UPSTREAM_CERT and READSTATE_UPSTREAM_KEY go together: one of them is missing")
         return self
 
 

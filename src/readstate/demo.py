@@ -1,9 +1,11 @@
-"""The demo data of `readstate dev`: two organisations, four users, a hundred events and more on request."""
+"""The demo data of `readstate dev`: two organisations, four users, a hundred events, more on request, and ten
+notifications."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
+from readstate import demo_notifications
 from readstate.model import NewMember, NewSystemEvent
 from readstate.store.events import EventStore
 from readstate.store.members import MemberStore
@@ -31,6 +33,7 @@ async def load(database: Database, further: int, progress: Callable[[int], objec
     events = EventStore(database)
     await events.record("acme", [_event(event_id) for event_id in ACME_EVENTS])
     await events.record("globex", [_event(event_id) for event_id in GLOBEX_EVENTS])
+    await demo_notifications.load(database)
     first = GLOBEX_EVENTS.stop
     loaded = 0
     for batch in _batches(range(first, first + further)):

@@ -21,6 +21,7 @@ from readstate.store.migrate import migrate
 from readstate.telemetry import configure_logging
 
 TOKEN_SECONDS: Final = 12 * 3600
+SCOPE: Final = "messaging:read messaging:update"
 PROGRESS_SECONDS: Final = 2
 
 # All must have stopped within 10 s of the signal, the database included. Nobody balances load to this server, so it
@@ -44,6 +45,7 @@ To paste into another terminal (grpcurl: https://github.com/fullstorydev/grpcurl
   {grpcurl} {address} describe readstate.v1.SystemEventService
   {grpcurl} -H 'authorization: Bearer {token}' -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkRead
   {grpcurl} -H 'authorization: Bearer {token}' -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkUnread
+  {grpcurl} -H 'authorization: Bearer {token}' {address} {notifications}/ListNotifications
 """
 
 
@@ -86,7 +88,7 @@ def _database(url: str | None, state: Path, stop: Stop) -> Iterator[str]:
 
 
 async def _serve(settings: ServerSettings, state: Path, events: int, stop: Stop) -> None:
-    token = sign(settings, user="ada", org="acme", expires_in=TOKEN_SECONDS)
+    token = sign(settings, user="ada", org="acme", scope=SCOPE, expires_in=TOKEN_SECONDS)
     await migrate(settings.database_url.get_secret_value())
     async with pool.connect(settings) as database:
         await demo.load(database, events, _progress(events))
@@ -105,6 +107,7 @@ def _welcome(settings: ServerSettings, server: app.Running, state: Path, token: 
         token=token,
         grpcurl=_grpcurl(settings),
         service="readstate.v1.SystemEventService",
+        notifications="readstate.v1.NotificationService",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from cachetools import LRUCache, TTLCache
 
 from readstate.errors import DirectoryFromClaims, UnknownUser
-from readstate.model import Claims, Member, NewMember
+from readstate.model import Claims, Member, NewMember, OrgMember
 from readstate.store.members import MemberStore
 
 MEMBER_SECONDS: Final = 5
@@ -30,6 +30,9 @@ class Directory(Protocol):
         Raises:
             UnknownUser: there is no such member.
         """
+
+    async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
+        """Those of the users who can be notified in this organisation, by user id."""
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
         """Place users; holds at once on this server.
@@ -66,6 +69,9 @@ class DatabaseDirectory:
         if writes == self._writes:
             self._cache[claims.user_id] = member
         return member
+
+    async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
+        return await self._members.find_in_organization(org_id, user_ids)
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
         try:
@@ -109,6 +115,12 @@ class ClaimsDirectory:
             member_key = await self._members.find_or_make(claims.user_id)
             self._member_keys[claims.user_id] = member_key
         return Member(member_key, None if claims.org_id is None else await self._org_key(claims.org_id))
+
+    async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
+        # Nobody has listed the organisation's members: whoever is named is taken for one.
+        org_key = await self._org_key(org_id)
+        member_keys = await self._members.find_or_make_all(user_ids)
+        return {user_id: OrgMember(member_key, org_key) for user_id, member_key in member_keys.items()}
 
     async def _org_key(self, org_id: str) -> int:
         org_key = self._org_keys.get(org_id)

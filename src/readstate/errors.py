@@ -14,6 +14,8 @@ class ReadStateError(Exception):
     reason: ClassVar[str]
     retry_after: ClassVar[float | None] = None
     """Seconds after which the same call may succeed, where that is known."""
+    request_id: str | None = None
+    """On an error that `client.py` raises: what to quote to the people who run the server."""
 
     def __str__(self) -> str:
         return self.message
@@ -95,6 +97,23 @@ class MissingScope(ReadStateError):
 class DirectoryFromClaims(ReadStateError):
     message = "members and organisations come from token claims here: there is no directory to write to"
     reason = "DIRECTORY_FROM_CLAIMS"
+
+
+class NotificationNotFound(ReadStateError):
+    """Somebody else's, or nobody's: the caller is not told which."""
+
+    message = "notification not found"
+    reason = "NOTIFICATION_NOT_FOUND"
+
+
+class IdempotencyKeyReused(ReadStateError):
+    message = "the idempotency key belongs to another request"
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+
+class IdempotencyKeyInUse(ReadStateError):
+    message = "the first call with this idempotency key is still running: try again"
+    reason = "IDEMPOTENCY_KEY_IN_USE"
 
 
 class EventIdsExhausted(ReadStateError):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,133 @@ class NewMember:
 
     user_id: str
     org_id: str | None
+
+
+class Priority(Enum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class ActorType(Enum):
+    USER = "user"
+    GROUP = "group"
+    AGENT = "agent"
+    API_KEY = "api_key"
+
+
+class Status(Enum):
+    """Where a notification is in its life, which it never goes back on."""
+
+    UNSEEN = "unseen"
+    SEEN = "seen"
+    READ = "read"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who or what caused a notification, as its producer described it."""
+
+    id: str
+    type: ActorType
+    name: str | None
+    handle: str | None
+    """Only users and API keys have one."""
+    avatar_url: str | None
+    """Only users have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What a notification leads to, as its producer described it."""
+
+    id: str
+    type: str
+    name: str | None
+    handle: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationContent:
+    """What a notification tells, the same for each of its recipients."""
+
+    category: str
+    title: str
+    body: str | None
+    priority: Priority
+    sender: Actor | None
+    resource: Entity | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Who of the users that a producer named can be notified."""
+
+    org_key: int
+    member_keys: dict[str, int]
+    """By user id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One person's notification."""
+
+    id: str
+    content: NotificationContent
+    seen_at: datetime | None
+    read_at: datetime | None
+    dismissed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def status(self) -> Status:
+        """Follows from the times, so that the two cannot disagree."""
+        if self.dismissed_at is not None:
+            return Status.DISMISSED
+        if self.read_at is not None:
+            return Status.READ
+        return Status.UNSEEN if self.seen_at is None else Status.SEEN
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationQuery:
+    """Which page of a member's notifications."""
+
+    status: Status | None
+    """None for all but the dismissed ones."""
+    category: str | None
+    before: int | None
+    """Only those older than the notification at this position; None for the newest."""
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationPage:
+    """Notifications, newest first."""
+
+    notifications: list[Notification]
+    next_before: int | None
+    """`before` of the next page, or None on the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadSummary:
+    """How many notifications want attention."""
+
+    unseen: int
+    unread: int
+    """Seen ones included."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request that is to take effect once, however often it is made."""
+
+    user_id: str
+    org_key: int | None
+    """With the user: the caller, to whom the key belongs. None for a caller who is no member."""
+    key: str
+    fingerprint: bytes
+    """32 bytes that differ for another method and for another request."""

@@ -29,6 +29,10 @@ class Readiness:
     def ready(self) -> bool:
         return self._healthy and not self._draining
 
+    async def is_ready(self) -> bool:
+        """`ready`, for the admin listener, whose other user has to ask over the network."""
+        return self.ready
+
     async def drain(self) -> None:
         """Not ready from now on, whatever the database says."""
         self._draining = True

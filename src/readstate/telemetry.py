@@ -24,6 +24,8 @@ from prometheus_client.registry import Collector
 LONGEST_LOGGED: Final = 256
 """Characters of a text from outside that a log line holds at most."""
 
+SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -98,14 +100,41 @@ def request_id(given: str | None) -> str:
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class Metrics:
-    """What one server counts. Durations are in seconds, as Prometheus wants them."""
+class ProcessMetrics:
+    """What every process of ours tells: memory, CPU time, garbage collections."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+
+
+class GatewayMetrics(ProcessMetrics):
+    """What one gateway counts. `route` is a known path or `unknown`: a request's own path could be any text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = Counter(
+            "readstate_gateway_requests",
+            "Requests answered, by method, route and status.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.latency = Histogram(
+            "readstate_gateway_request_seconds",
+            "Time from a request's head to its answer.",
+            ["route"],
+            registry=self.registry,
+            buckets=SECONDS_BUCKETS,
+        )
+
+
+class Metrics(ProcessMetrics):
+    """What one server counts. Durations are in seconds, as Prometheus wants them."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.calls = Counter(
             "readstate_calls", "Calls answered, by method and status code.", ["method", "code"], registry=self.registry
         )
@@ -114,7 +143,7 @@ class Metrics:
             "Time from a call's arrival to its answer.",
             ["method"],
             registry=self.registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            buckets=SECONDS_BUCKETS,
         )
         self.in_flight = Gauge("readstate_calls_in_flight", "Calls being served now.", registry=self.registry)
         self.shed = Counter(

@@ -32,6 +32,18 @@ _REFLECTION: Final = (
 OPEN_REFLECTION: Final = dict.fromkeys(_REFLECTION, PUBLIC)
 """For development: reflection without a token."""
 
+_NOTIFICATION_READS: Final = (
+    "/readstate.v1.NotificationService/GetNotification",
+    "/readstate.v1.NotificationService/ListNotifications",
+    "/readstate.v1.NotificationService/GetUnreadSummary",
+)
+_NOTIFICATION_UPDATES: Final = (
+    "/readstate.v1.NotificationService/MarkNotificationSeen",
+    "/readstate.v1.NotificationService/MarkNotificationRead",
+    "/readstate.v1.NotificationService/DismissNotification",
+    "/readstate.v1.NotificationService/MarkAllNotificationsSeen",
+)
+
 ACCESS: Final = {
     "/grpc.health.v1.Health/Check": PUBLIC,
     "/grpc.health.v1.Health/List": PUBLIC,
@@ -40,6 +52,9 @@ ACCESS: Final = {
     "/readstate.v1.SystemEventService/MarkRead": ORG_MEMBER,
     "/readstate.v1.SystemEventService/MarkUnread": MEMBER,
     "/readstate.v1.SystemEventService/RecordSystemEvents": Access(scope="system_events:write"),
+    **dict.fromkeys(_NOTIFICATION_READS, Access(member=True, organization=True, scope="messaging:read")),
+    **dict.fromkeys(_NOTIFICATION_UPDATES, Access(member=True, organization=True, scope="messaging:update")),
+    "/readstate.v1.NotificationService/CreateNotifications": Access(scope="messaging:write"),
     "/readstate.v1.DirectoryService/UpsertMembers": Access(scope="directory:write"),
     "/readstate.v1.DirectoryService/RemoveMembers": Access(scope="directory:write"),
 }

@@ -7,6 +7,7 @@ here decoding is the last step inside the interceptors.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,12 +15,13 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
+from grpc import StatusCode
 
-from readstate.errors import MalformedRequest, UnknownMethod
+from readstate.errors import MalformedRequest, Unavailable, UnknownMethod
 from readstate.rpc import caller
 from readstate.rpc.access import TOKEN, Access
 from readstate.rpc.caller import Call, Context, Method
-from readstate.rpc.interceptors import Handler, Interceptor
+from readstate.rpc.interceptors import Handler, Interceptor, current_task
 
 UNKNOWN: Final = Method("unknown", TOKEN, streaming=True)
 """What a call to a method that does not exist is counted as: its own name could be any text."""
@@ -36,7 +38,8 @@ class Registrar:
         self._access = access
         self._running = 0
         self._idle = asyncio.Event()
-        self._streams: set[asyncio.Task[Any] | None] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._ending = False
 
     def add_generic_rpc_handlers(self, _: object) -> None:
         """Nothing: generated code hands over the same handlers once more, by name, in the method below."""
@@ -65,9 +68,9 @@ class Registrar:
 
     def end_streams(self) -> None:
         """End open streams, which would hold a stopping server for its whole grace."""
-        for task in tuple(self._streams):
-            if task is not None:
-                task.cancel()
+        self._ending = True
+        for task in self._streams:
+            task.cancel()
 
     async def idle(self, seconds: float) -> None:
         """Wait until no handler runs: `stop(grace)` returns before aborted ones have left their `finally`."""
@@ -85,7 +88,7 @@ class Registrar:
         if shape.unary_unary:
             serve = self._serving(method, _unary(shape.unary_unary, decode))
             return grpc.unary_unary_rpc_method_handler(serve, response_serializer=encode)
-        if asyncio.iscoroutinefunction(shape.unary_stream):
+        if inspect.iscoroutinefunction(shape.unary_stream):
             serve = self._serving(method, _unary(shape.unary_stream, decode))
             return grpc.unary_stream_rpc_method_handler(serve, response_serializer=encode)
         if shape.stream_stream:
@@ -110,10 +113,16 @@ class Registrar:
                     self._idle.set()
 
         async def serve_stream(request: Any, context: Context) -> None:
-            task = asyncio.current_task()
+            task = current_task()
             self._streams.add(task)
             try:
                 await serve(request, context)
+            except asyncio.CancelledError:
+                if not self._ending:
+                    raise
+                # For a handler that is cancelled grpc sends nothing, and the call would last until its client ends it.
+                task.uncancel()
+                await context.abort(StatusCode.UNAVAILABLE, Unavailable.message)
             finally:
                 self._streams.discard(task)
 

@@ -36,6 +36,7 @@ class Call:
     method: Method
     context: Context
     authorizations: list[str | bytes]
+    idempotency_keys: list[str | bytes]
     request_id: str
     claims: Claims | None = None
     member: Member | None = None
@@ -47,13 +48,16 @@ class Call:
     def arriving(cls, method: Method, context: Context) -> "Call":
         """Read the metadata, once."""
         authorizations: list[str | bytes] = []
+        idempotency_keys: list[str | bytes] = []
         request_id: str | None = None
         for key, value in context.invocation_metadata() or ():
             if key == "authorization":
                 authorizations.append(value)
+            elif key == "idempotency-key":
+                idempotency_keys.append(value)
             elif key == "x-request-id" and isinstance(value, str):
                 request_id = value
-        return cls(method, context, authorizations, telemetry.request_id(request_id))
+        return cls(method, context, authorizations, idempotency_keys, telemetry.request_id(request_id))
 
 
 current: Final[ContextVar[Call]] = ContextVar("readstate_call")

@@ -41,10 +41,10 @@ def event_ids(entries: Sequence[int]) -> list[int]:
     return positive
 
 
-def name(text: str, field: str) -> str:
-    """An id or a type: 1 to 255 characters, none of them a control character."""
-    if not 1 <= len(text) <= LONGEST_NAME:
-        raise InvalidRequest(field, f"must have 1 to {LONGEST_NAME} characters")
+def name(text: str, field: str, *, longest: int = LONGEST_NAME) -> str:
+    """An id or a type: 1 to `longest` characters, none of them a control character."""
+    if not 1 <= len(text) <= longest:
+        raise InvalidRequest(field, f"must have 1 to {longest} characters")
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise InvalidRequest(field, "must not hold control characters")
     return text

@@ -1,20 +1,51 @@
-"""grpc.health.v1, fed by the server's readiness."""
+"""grpc.health.v1, fed by the server's readiness.
 
+The servicer of grpcio-health-checking lets a watcher write while it holds the lock that a new status needs: one client
+that reads nothing, and health asks for no token, would keep the status from everybody and the server from its end.
+"""
+
+import asyncio
 from collections.abc import Sequence
+from typing import Final
 
-from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from readstate.rpc.caller import Context
+
+_UNKNOWN: Final = HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN)
 
 
-class HealthService(aio.HealthServicer):
+class HealthService(health_pb2_grpc.HealthServicer):
     """The status of the server (`""`) and of each of its services, which is the same."""
 
     def __init__(self, services: Sequence[str]) -> None:
-        super().__init__()
         self._services = ("", *services)
+        self._status = HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING)
+        self._changed = asyncio.Event()
 
     async def report(self, ready: bool) -> None:
-        """Tell who asks, and who watches."""
-        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in self._services:
-            await self.set(service, status)
+        """Tell who asks, and who watches. Waits for nobody."""
+        status = HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING
+        self._status = HealthCheckResponse(status=status)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> HealthCheckResponse:
+        if request.service not in self._services:
+            await context.abort(StatusCode.NOT_FOUND, "unknown service")
+        return self._status
+
+    async def List(self, _: health_pb2.HealthListRequest, __: Context) -> health_pb2.HealthListResponse:
+        return health_pb2.HealthListResponse(statuses=dict.fromkeys(self._services, self._status))
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        told = None
+        while True:
+            changed = self._changed
+            status = self._status if request.service in self._services else _UNKNOWN
+            if status != told:
+                await context.write(status)
+                told = status
+            await changed.wait()

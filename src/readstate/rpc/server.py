@@ -1,5 +1,6 @@
 """The gRPC server: options, port, and the two halves of its end."""
 
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -74,7 +75,21 @@ def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
         return None
     pair = (_read(settings.tls_key, "TLS_KEY"), _read(settings.tls_cert, "TLS_CERT"))
     client_ca = _read(settings.tls_client_ca, "TLS_CLIENT_CA") if settings.tls_client_ca else None
+    _require_usable(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
+
+
+def _require_usable(cert: Path, key: Path, client_ca: Path | None) -> None:
+    # grpc would say no more than that it cannot listen.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    blamed = "READSTATE_TLS_CERT and READSTATE_TLS_KEY: not a certificate and its unencrypted private key"
+    try:
+        context.load_cert_chain(cert, key, password="")
+        if client_ca is not None:
+            blamed = "READSTATE_TLS_CLIENT_CA: no certificate"
+            context.load_verify_locations(client_ca)
+    except ssl.SSLError as error:
+        raise StartupError(f"{blamed}, in PEM") from error
 
 
 def _read(path: Path, setting: str) -> bytes:

@@ -3,6 +3,7 @@
 from readstate.model import MarkResult, OrgMember
 from readstate.rpc import caller, convert
 from readstate.rpc.caller import Context
+from readstate.rpc.idempotency import Idempotency
 from readstate.store.events import EventStore
 from readstate.store.marks import MarkStore
 from readstate.telemetry import Metrics
@@ -13,9 +14,10 @@ from readstate.v1 import system_events_pb2_grpc
 class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
     """Read marks of members, and the streams of events they refer to. The proto states the rules."""
 
-    def __init__(self, marks: MarkStore, events: EventStore, metrics: Metrics) -> None:
+    def __init__(self, marks: MarkStore, events: EventStore, idempotency: Idempotency, metrics: Metrics) -> None:
         self._marks = marks
         self._events = events
+        self._idempotency = idempotency
         self._metrics = metrics
 
     async def MarkRead(self, request: pb.MarkReadRequest, _: Context) -> pb.MarkReadResponse:
@@ -40,9 +42,13 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
     ) -> pb.RecordSystemEventsResponse:
         org_id = convert.name(request.org_id, "org_id")
         events = convert.new_events(request.events)
-        event_ids = await self._events.record(org_id, events)
-        caller.count(ids=len(event_ids))
-        return pb.RecordSystemEventsResponse(event_ids=event_ids)
+
+        async def record() -> pb.RecordSystemEventsResponse:
+            event_ids = await self._events.record(org_id, events)
+            caller.count(ids=len(event_ids))
+            return pb.RecordSystemEventsResponse(event_ids=event_ids)
+
+        return await self._idempotency.once(request, pb.RecordSystemEventsResponse, record)
 
     def _count(self, method: str, ids: int, result: MarkResult) -> None:
         self._metrics.ids.labels(method).inc(ids)

@@ -20,6 +20,10 @@ class SerializationConflict(DatabaseUnavailable):
     """A deadlock or a serialization failure: rolled back, and worth another try."""
 
 
+class DuplicateKey(Internal):
+    """A unique key is taken: rolled back, and worth another try where the key is drawn anew."""
+
+
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
@@ -44,6 +48,8 @@ def translate(error: BaseException) -> ReadStateError:
             return OutOfTime()
         case _ if isinstance(error, _CONFLICT):
             return SerializationConflict()
+        case asyncpg.UniqueViolationError():
+            return DuplicateKey()
         case _ if isinstance(error, _SHORT_OF_RESOURCES):
             return DatabaseUnavailable()
         case _ if isinstance(error, (*_LOST, OSError)):

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
-from readstate.model import Member, NewMember
-from readstate.store import sql
+from readstate.model import Member, NewMember, OrgMember
+from readstate.store import notification_sql, sql
 from readstate.store.organizations import org_keys
 from readstate.store.pool import Connection, Database
 
-MARKS_PER_BATCH: Final = 5_000
+ROWS_PER_BATCH: Final = 5_000
 MEMBERS_PER_BATCH: Final = 500
+
+_LEFT_BEHIND: Final = (sql.DELETE_MARKS_OF_REMOVED, notification_sql.DELETE_NOTIFICATIONS_OF_REMOVED)
 
 
 class MemberStore:
@@ -25,13 +27,26 @@ class MemberStore:
 
     async def find_or_make(self, user_id: str) -> int:
         """The member_key of this user, made on first sight."""
-        while True:
-            if member := await self.find(user_id):
-                return member.member_key
-            # No row comes back where another call has made it meanwhile: find it then.
-            rows = await self._database.rows(sql.MAKE_MEMBER, user_id, repeatable=True)
-            if rows:
-                return int(rows[0]["member_key"])
+        return (await self.find_or_make_all([user_id]))[user_id]
+
+    async def find_or_make_all(self, user_ids: Sequence[str]) -> dict[str, int]:
+        """The member_key of each user, made on first sight."""
+
+        async def work(connection: Connection) -> dict[str, int]:
+            found = await _member_keys(connection, user_ids)
+            missing = [user_id for user_id in user_ids if user_id not in found]
+            if missing:
+                await connection.rows(sql.MAKE_MEMBERS, missing)
+                # Looked up again: another call may have made some of them meanwhile, and has its own returned.
+                found |= await _member_keys(connection, missing)
+            return found
+
+        return await self._database.run(work, repeatable=True)
+
+    async def find_in_organization(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
+        """Those of the users who are members of this organisation, which need not exist."""
+        rows = await self._database.rows(sql.FIND_ORG_MEMBERS, org_id, user_ids, repeatable=True)
+        return {row["user_id"]: OrgMember(row["member_key"], row["org_key"]) for row in rows}
 
     async def org_key(self, org_id: str) -> int:
         """The key of this organisation, made on first sight."""
@@ -51,7 +66,7 @@ class MemberStore:
         await self._database.run(work, repeatable=True)
 
     async def remove(self, user_ids: Sequence[str]) -> int:
-        """Remove these users, all or none; return how many were members. Their marks stay until `sweep`."""
+        """Remove these users, all or none; return how many were members. What is theirs stays until `sweep`."""
 
         async def work(connection: Connection) -> int:
             async with connection.transaction():
@@ -62,7 +77,7 @@ class MemberStore:
         return await self._database.run(work, repeatable=True)
 
     async def sweep(self) -> None:
-        """Delete the read marks of removed members, batch by batch, and then the members themselves."""
+        """Delete what removed members leave behind, batch by batch, and then the members themselves."""
         after = 0
         while True:
             rows = await self._database.rows(sql.FIND_REMOVED_MEMBERS, after, MEMBERS_PER_BATCH, repeatable=True)
@@ -70,12 +85,12 @@ class MemberStore:
                 return
             removed = [row["member_key"] for row in rows]
             for member_key in removed:
-                await self._delete_marks(member_key)
+                for statement in _LEFT_BEHIND:
+                    await self._database.delete(statement, member_key, batch=ROWS_PER_BATCH)
             await self._database.rows(sql.FORGET_REMOVED_MEMBERS, removed, repeatable=True)
             after = removed[-1]
 
-    async def _delete_marks(self, member_key: int) -> None:
-        deleted = MARKS_PER_BATCH
-        while deleted == MARKS_PER_BATCH:
-            rows = await self._database.rows(sql.DELETE_MARKS_OF_REMOVED, member_key, MARKS_PER_BATCH, repeatable=True)
-            deleted = len(rows)
+
+async def _member_keys(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
+    rows = await connection.rows(sql.FIND_MEMBERS, user_ids)
+    return {row["user_id"]: row["member_key"] for row in rows}

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -12,7 +13,7 @@ from readstate import deadline
 from readstate.config import DatabaseSettings
 from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
 from readstate.store import sql
-from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, SerializationConflict, translate
+from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, DuplicateKey, SerializationConflict, translate
 
 ACQUIRE_SECONDS: Final = 0.25
 """Bounds taking a connection from the pool, and giving it back. With a stalled server `pool.fetch(timeout=…)` was still
@@ -21,7 +22,7 @@ stuck after 9 s in the release; `acquire(timeout=…)` with `fetch(timeout=…)`
 RESERVE_SECONDS: Final = 0.3
 """What a statement leaves of the call's time, for giving its connection back and telling the caller."""
 
-RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2}
+RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
 
 Row: TypeAlias = asyncpg.Record
 T = TypeVar("T")
@@ -46,6 +47,10 @@ class Connection(asyncpg.Connection):
         return await self.fetch(statement, *args, timeout=seconds)
 
 
+_joined: ContextVar[Connection | None] = ContextVar("readstate_transaction", default=None)
+"""The connection of the transaction that is open around the work being done, if any."""
+
+
 class Database:
     """A pool of connections to one PostgreSQL database. Raises only errors of `readstate.errors`."""
 
@@ -60,23 +65,51 @@ class Database:
         """Do `work` on a connection, within the time of the call being served.
 
         Work that is `repeatable` is tried again where that may help: once after a lost connection, twice after a
-        deadlock. Anything else never is: what broke off may have been committed.
+        deadlock. Anything else never is: what broke off may have been committed. A duplicate key has certainly not
+        been, so work is tried again with another one. Inside `transaction` work joins that, and is tried again with it.
 
         Raises:
             DatabaseUnavailable: no connection in time, or lost, or the server cannot serve.
             OutOfTime: the call's time is up.
             Internal: anything else that the driver raised.
         """
+        if (connection := _joined.get()) is not None:
+            return await work(connection)
         tries = dict.fromkeys(RETRIES, 0)
         while True:
             try:
                 return await self._once(work)
             except tuple(RETRIES) as error:
                 kind = type(error)
-                if not repeatable or tries[kind] == RETRIES[kind]:
+                if not (repeatable or kind is DuplicateKey) or tries[kind] == RETRIES[kind]:
                     raise
                 tries[kind] += 1
                 await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - jitter, not a secret
+
+    async def transaction(self, work: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
+        """Do `work` in one transaction, which takes in whatever `run` and `rows` are asked for inside, by any store.
+
+        `repeatable` and errors as in `run`.
+        """
+
+        async def joined(connection: Connection) -> T:
+            async with connection.transaction():
+                token = _joined.set(connection)
+                try:
+                    return await work()
+                finally:
+                    _joined.reset(token)
+
+        return await self.run(joined, repeatable=repeatable)
+
+    async def delete(self, statement: str, *args: object, batch: int) -> int:
+        """Run a statement that deletes at most `batch` rows, its last argument, and returns one row for each, until
+        nothing is left; return how many. Each batch is a transaction of its own, so that none holds a million locks."""
+        total, deleted = 0, batch
+        while deleted == batch:
+            deleted = len(await self.rows(statement, *args, batch, repeatable=True))
+            total += deleted
+        return total
 
     async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         acquired = False

@@ -120,11 +120,18 @@ INSERT INTO event_stream (org_key) SELECT org_key FROM made
 
 FIND_MEMBER: Final = "SELECT member_key, org_key FROM member WHERE user_id = $1 AND removed_at IS NULL"
 
-# For the directory mode `claims`, where a row is made on first sight.
-MAKE_MEMBER: Final = """
-INSERT INTO member (user_id) VALUES ($1)
+FIND_MEMBERS: Final = "SELECT user_id, member_key FROM member WHERE user_id = ANY ($1::text[]) AND removed_at IS NULL"
+
+FIND_ORG_MEMBERS: Final = """
+SELECT user_id, member_key, org_key FROM member
+ WHERE user_id = ANY ($2::text[]) AND removed_at IS NULL
+   AND org_key = (SELECT org_key FROM organization WHERE org_id = $1)
+"""
+
+# For the directory mode `claims`, where rows are made on first sight. Sorted like LOCK_MEMBERS.
+MAKE_MEMBERS: Final = """
+INSERT INTO member (user_id) SELECT user_id FROM unnest($1::text[]) AS i (user_id) ORDER BY user_id
 ON CONFLICT (user_id) WHERE removed_at IS NULL DO NOTHING
-RETURNING member_key
 """
 
 # Sorted like LOCK_MEMBERS. A member who is where they should be is not written again.
@@ -147,11 +154,12 @@ SELECT member_key FROM member WHERE removed_at IS NOT NULL AND member_key > $1 O
 """
 
 # The row of a removed member outlives every call that may still hold its key from a cache (5 s, and 5 s for the call),
-# so that marks written by such a call are found and deleted too.
+# so that what such a call writes is found and deleted too.
 FORGET_REMOVED_MEMBERS: Final = """
 DELETE FROM member
  WHERE removed_at < now() - interval '1 minute' AND member_key = ANY ($1::bigint[])
    AND NOT EXISTS (SELECT FROM read_mark r WHERE r.member_key = member.member_key)
+   AND NOT EXISTS (SELECT FROM notification n WHERE n.member_key = member.member_key)
 """
 
 # -- Health ------------------------------------------------------------------------------------------------------------

@@ -102,13 +102,15 @@ class SystemEventServiceServicer:
         returns that id. Ids that are brought are reserved first; the other events are numbered in list order above the
         largest id of the organisation and of the call. Positions in the stream follow list order.
 
-        Safe to retry only if every event brings its id.
+        Safe to retry only if every event brings its id, or with an idempotency key, which is honoured: NotificationService
+        says how. Events that bring their id need none.
 
         Errors: INVALID_ARGUMENT naming the field, if there are no events or more than 10,000, if an id is outside
         1 to 2^53-1, if a text is missing or too long, or if a value is one that PostgreSQL or JSON cannot hold (NUL, NaN,
-        infinity); UNAUTHENTICATED without a valid token; PERMISSION_DENIED without the scope; FAILED_PRECONDITION if an
-        id must be assigned and the organisation has used 2^53-1; RESOURCE_EXHAUSTED, UNAVAILABLE, DEADLINE_EXCEEDED: the
-        events may have been recorded.
+        infinity), or naming `idempotency-key`, if the key is not valid; UNAUTHENTICATED without a valid token;
+        PERMISSION_DENIED without the scope; FAILED_PRECONDITION if an id must be assigned and the organisation has used
+        2^53-1; FAILED_PRECONDITION and ABORTED for a key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE,
+        DEADLINE_EXCEEDED: the last two may have recorded the events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,133 @@
+"""Requests of NotificationService → values, judged field by field."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from readstate.errors import InvalidRequest
+from readstate.model import (
+    Actor,
+    ActorType,
+    Entity,
+    NotificationContent,
+    NotificationQuery,
+    Priority,
+    Status,
+)
+from readstate.rpc import convert, cursor
+from readstate.v1 import notifications_pb2 as pb
+
+LONGEST_BODY: Final = 2_000
+LONGEST_URL: Final = 2_048
+LONGEST_PAGE: Final = 100
+DEFAULT_PAGE: Final = 50
+INCLUDABLE: Final = frozenset(("sender", "resource"))
+
+PRIORITIES: Final = {
+    pb.NOTIFICATION_PRIORITY_LOW: Priority.LOW,
+    pb.NOTIFICATION_PRIORITY_NORMAL: Priority.NORMAL,
+    pb.NOTIFICATION_PRIORITY_HIGH: Priority.HIGH,
+}
+STATUSES: Final = {
+    pb.NOTIFICATION_STATUS_UNSEEN: Status.UNSEEN,
+    pb.NOTIFICATION_STATUS_SEEN: Status.SEEN,
+    pb.NOTIFICATION_STATUS_READ: Status.READ,
+    pb.NOTIFICATION_STATUS_DISMISSED: Status.DISMISSED,
+}
+ACTOR_TYPES: Final = {
+    pb.ACTOR_TYPE_USER: ActorType.USER,
+    pb.ACTOR_TYPE_GROUP: ActorType.GROUP,
+    pb.ACTOR_TYPE_AGENT: ActorType.AGENT,
+    pb.ACTOR_TYPE_API_KEY: ActorType.API_KEY,
+}
+
+_WITH_HANDLE: Final = frozenset((ActorType.USER, ActorType.API_KEY))
+_WITH_AVATAR: Final = frozenset((ActorType.USER,))
+
+
+def include(names: Iterable[str]) -> frozenset[str]:
+    """What a reply is to hold of what a notification refers to."""
+    wanted = frozenset(names)
+    if not wanted <= INCLUDABLE:
+        raise InvalidRequest("include", "must be sender, resource, or both")
+    return wanted
+
+
+def content(request: pb.CreateNotificationsRequest) -> NotificationContent:
+    """What the notifications of a request are to tell."""
+    return NotificationContent(
+        category=convert.name(request.category, "category"),
+        title=_title(request.title),
+        body=convert.text(request.body, "body", longest=LONGEST_BODY) if request.HasField("body") else None,
+        priority=_priority(request.priority),
+        sender=_actor(request.sender) if request.HasField("sender") else None,
+        resource=_entity(request.resource) if request.HasField("resource") else None,
+    )
+
+
+def _title(value: str) -> str:
+    if not value:
+        raise InvalidRequest("title", "must not be empty")
+    return convert.text(value, "title", longest=convert.LONGEST_TITLE)
+
+
+def _priority(number: pb.NotificationPriority) -> Priority:
+    if number == pb.NOTIFICATION_PRIORITY_UNSPECIFIED:
+        return Priority.NORMAL
+    # A number of a newer contract arrives as it is.
+    if number not in PRIORITIES:
+        raise InvalidRequest("priority", "must be a known priority")
+    return PRIORITIES[number]
+
+
+def _actor(message: pb.Actor) -> Actor:
+    kind = ACTOR_TYPES.get(message.type)
+    if kind is None:
+        raise InvalidRequest("sender.type", "must be a known type of actor")
+    if message.HasField("handle") and kind not in _WITH_HANDLE:
+        raise InvalidRequest("sender.handle", "is only for actors of the types user and api_key")
+    if message.HasField("avatar_url") and kind not in _WITH_AVATAR:
+        raise InvalidRequest("sender.avatar_url", "is only for actors of the type user")
+    return Actor(
+        id=convert.name(message.id, "sender.id"),
+        type=kind,
+        name=convert.name(message.name, "sender.name") if message.HasField("name") else None,
+        handle=convert.name(message.handle, "sender.handle") if message.HasField("handle") else None,
+        avatar_url=_avatar_url(message.avatar_url) if message.HasField("avatar_url") else None,
+    )
+
+
+def _avatar_url(value: str) -> str:
+    return convert.name(value, "sender.avatar_url", longest=LONGEST_URL)
+
+
+def _entity(message: pb.Entity) -> Entity:
+    return Entity(
+        id=convert.name(message.id, "resource.id"),
+        type=convert.name(message.type, "resource.type"),
+        name=convert.name(message.name, "resource.name") if message.HasField("name") else None,
+        handle=convert.name(message.handle, "resource.handle") if message.HasField("handle") else None,
+    )
+
+
+def query(request: pb.ListNotificationsRequest) -> NotificationQuery:
+    """Which page a request asks for."""
+    return NotificationQuery(
+        status=_status(request.status),
+        category=convert.name(request.category, "category") if request.HasField("category") else None,
+        before=cursor.position(request.cursor, "cursor") if request.HasField("cursor") else None,
+        limit=_limit(request.limit) if request.HasField("limit") else DEFAULT_PAGE,
+    )
+
+
+def _status(number: pb.NotificationStatus) -> Status | None:
+    if number == pb.NOTIFICATION_STATUS_UNSPECIFIED:
+        return None
+    if number not in STATUSES:
+        raise InvalidRequest("status", "must be a known status")
+    return STATUSES[number]
+
+
+def _limit(value: int) -> int:
+    if not 1 <= value <= LONGEST_PAGE:
+        raise InvalidRequest("limit", f"must be from 1 to {LONGEST_PAGE}")
+    return value

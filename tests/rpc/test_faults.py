@@ -1,0 +1,201 @@
+"""What nobody expected: the caller is told that it happened, and nothing of the inside."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import asyncpg
+import grpc
+import pytest
+import structlog
+from grpc import StatusCode
+from pydantic import SecretStr
+
+from readstate import app, auth, telemetry
+from readstate.client import ReadState
+from readstate.config import ServerSettings
+from readstate.directory import DatabaseDirectory
+from readstate.store.marks import MarkStore
+from readstate.v1.directory_pb2 import UpsertMembersRequest
+from readstate.v1.system_events_pb2 import MarkReadRequest, RecordSystemEventsRequest
+from tests.rpc.wire import Failure, Wire, failure, failure_of
+
+MARK_READ = "SystemEventService/MarkRead"
+RECORD = "SystemEventService/RecordSystemEvents"
+UPSERT = "DirectoryService/UpsertMembers"
+ONE = MarkReadRequest(event_ids=[1])
+INTERNAL = Failure(StatusCode.INTERNAL, "internal error", "INTERNAL", "readstate", "r")
+UNAVAILABLE = Failure(
+    StatusCode.UNAVAILABLE, "the service is unavailable: try again", "UNAVAILABLE", "readstate", "r", (), 1.0
+)
+CANARY = "canary-7f3a"
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (RuntimeError(CANARY), INTERNAL),
+        (KeyError(CANARY), INTERNAL),
+        (ExceptionGroup(CANARY, [ValueError(CANARY)]), INTERNAL),
+        (asyncpg.PostgresError(CANARY), INTERNAL),
+        (TimeoutError(CANARY), INTERNAL),
+        (StopAsyncIteration(CANARY), INTERNAL),
+        (asyncio.CancelledError(CANARY), UNAVAILABLE),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_an_exception_in_a_handler_or_before_it_is_told_without_its_text(
+    ada: ReadState, wire: Wire, monkeypatch: pytest.MonkeyPatch, raised: BaseException, told: Failure
+) -> None:
+    async def fail(*_: object) -> None:
+        raise raised
+
+    metadata = (*wire.bearer("ada"), ("x-request-id", "r"))
+    for place in (MarkStore, "mark_read"), (DatabaseDirectory, "find"):
+        with monkeypatch.context() as patch:
+            patch.setattr(*place, fail)
+            patch.setattr(DatabaseDirectory, "cached", lambda *_: None)
+            assert await failure(wire.call(MARK_READ, ONE, metadata)) == told
+    await wire.call(MARK_READ, ONE, metadata)
+
+
+async def test_an_exception_that_was_caused_by_another_is_told_without_either(
+    ada: ReadState, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        try:
+            raise ValueError(CANARY)
+        except ValueError as error:
+            raise RuntimeError(CANARY) from error
+
+    monkeypatch.setattr(MarkStore, "mark_read", fail)
+    found = await failure(wire.call(MARK_READ, ONE, (*wire.bearer("ada"), ("x-request-id", "r"))))
+    assert found == INTERNAL
+
+
+@pytest.fixture
+def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """All that has been written, as the commands write it: both streams, libraries included."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    telemetry.configure_logging("debug", "json")
+    yield lambda: "".join(capfd.readouterr())
+    structlog.reset_defaults()
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+async def test_a_secret_is_in_no_reply_and_in_no_line_of_the_log(
+    logged: Callable[[], str], settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = settings.database_url.get_secret_value()
+    secret = settings.token_secret
+    assert secret
+    settings = settings.model_copy(update={"database_url": SecretStr(url.replace("@", f":{CANARY}-password@"))})
+    replies: list[str] = []
+    async with (
+        app.running(settings) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        wire = Wire(channel, settings)
+        scope = "system_events:write directory:write"
+
+        async def ask(method: str, request: object, token: str) -> StatusCode:
+            metadata = [("authorization", f"Bearer {token}"), ("x-request-id", "r")]
+            try:
+                reply = await wire.call(method, request, metadata)  # type: ignore[arg-type]
+            except grpc.aio.AioRpcError as error:
+                replies.append(f"{error!r} {error.initial_metadata()} {error.trailing_metadata()}")
+                assert failure_of(error).request_id == "r"
+                return error.code()
+            replies.append(repr(reply))
+            return StatusCode.OK
+
+        async def fail(*_: object) -> None:
+            raise RuntimeError(CANARY)
+
+        token = auth.sign(settings, user=f"{CANARY}-user", scope=scope)
+        stranger = auth.sign(settings, user=f"{CANARY}-stranger")
+        event = {"type": f"{CANARY}-type", "title": f"{CANARY}-title", "payload": {CANARY: CANARY}}
+        record = RecordSystemEventsRequest(org_id=f"{CANARY}-org", events=[event])  # type: ignore[list-item]
+        upsert = UpsertMembersRequest(members=[{"user_id": f"{CANARY}-user", "org_id": f"{CANARY}-org"}])
+        forged = f"{token[:-4]}{CANARY}"
+
+        assert await ask(UPSERT, upsert, token) == StatusCode.OK
+        assert await ask(RECORD, record, token) == StatusCode.OK
+        assert await ask(MARK_READ, ONE, token) == StatusCode.OK
+        assert await ask(MARK_READ, ONE, stranger) == StatusCode.UNAUTHENTICATED
+        assert await ask(MARK_READ, ONE, forged) == StatusCode.UNAUTHENTICATED
+        assert await ask(MARK_READ, ONE, CANARY) == StatusCode.UNAUTHENTICATED
+        assert await ask(f"{CANARY}/{CANARY}", ONE, token) == StatusCode.UNIMPLEMENTED
+        assert await ask(RECORD, CANARY.encode(), token) == StatusCode.INVALID_ARGUMENT
+        record.events[0].type += "\0"
+        assert await ask(RECORD, record, token) == StatusCode.INVALID_ARGUMENT
+        # What the database says of a failure quotes the row.
+        await alter(url, "ALTER TABLE system_event ADD CHECK (title = '') NOT VALID")
+        record.events[0].type = "t"
+        assert await ask(RECORD, record, token) == StatusCode.INTERNAL
+        await alter(url, "ALTER TABLE read_mark RENAME TO gone")
+        assert await ask(MARK_READ, ONE, token) == StatusCode.INTERNAL
+        monkeypatch.setattr(MarkStore, "mark_read", fail)
+        assert await ask(MARK_READ, ONE, token) == StatusCode.INTERNAL
+
+    lines = logged()
+    assert '"code": "INTERNAL"' in lines
+    for line in lines.splitlines():
+        assert json.loads(line)["level"]
+    # The log names who called, and nobody else does.
+    lines = lines.replace(f'"user": "{CANARY}-user"', "").replace(f'"user": "{CANARY}-stranger"', "")
+    for text in (*replies, lines):
+        for canary in CANARY, token, forged, stranger, token.split(".")[1], secret.get_secret_value():
+            assert canary not in text
+
+
+async def test_a_failure_that_nobody_expected_is_logged_with_the_id_that_the_caller_was_told(
+    logged: Callable[[], str], settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(DatabaseDirectory, "find", fail)
+    async with (
+        app.running(settings) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        wire = Wire(channel, settings)
+        found = await failure(wire.call(MARK_READ, ONE, wire.bearer("ada")))
+    lines = [json.loads(line) for line in logged().splitlines()]
+    told, call = (line for line in lines if line.get("request_id") == found.request_id)
+    if told["event"] == "call":
+        told, call = call, told
+    assert (told["event"], told["level"]) == ("internal error", "error")
+    assert told["exception"][0]["type"] == "RuntimeError"
+    assert any("test_faults.py" in frame for frame in told["exception"][0]["frames"])
+    assert (call["code"], call["user"], call["method"]) == ("INTERNAL", "ada", "SystemEventService/MarkRead")
+
+
+async def test_one_line_is_logged_for_each_call_and_control_characters_are_not(
+    logged: Callable[[], str], settings: ServerSettings
+) -> None:
+    async with (
+        app.running(settings) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        wire = Wire(channel, settings)
+        odd = "x\u2028y\u2029" + "z" * 250
+        bearer = wire.bearer(odd, scope="directory:write")
+        request = UpsertMembersRequest(members=[{"user_id": odd, "org_id": "acme"}])
+        await wire.call(UPSERT, request, (*bearer, ("x-request-id", "r1")))
+        await wire.call(MARK_READ, MarkReadRequest(event_ids=[1, 2, 2]), (*bearer, ("x-request-id", "r2")))
+    calls = [line for line in map(json.loads, logged().splitlines()) if line["event"] == "call"]
+    assert [(call["request_id"], call["code"], call["ids"]) for call in calls] == [("r1", "OK", 1), ("r2", "OK", 2)]
+    assert calls[1]["user"] == "xy" + "z" * 250
+    assert (calls[1]["changed"], calls[1]["method"]) == (0, "SystemEventService/MarkRead")
+    assert calls[1]["ms"] >= 0
+
+
+async def alter(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()

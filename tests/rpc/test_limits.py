@@ -1,0 +1,104 @@
+"""Too many calls at once, and too little time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from grpc import StatusCode
+
+from readstate.client import ReadState
+from readstate.config import ServerSettings
+from readstate.errors import OutOfTime
+from readstate.model import MarkResult
+from readstate.store.marks import MarkStore
+from readstate.v1.system_events_pb2 import MarkReadRequest
+from tests.rpc.wire import Failure, Wire, failure
+
+MARK_READ = "SystemEventService/MarkRead"
+ONE = MarkReadRequest(event_ids=[1])
+
+
+@pytest.fixture
+def settings(settings: ServerSettings) -> ServerSettings:
+    return settings.model_copy(update={"max_in_flight": 2})
+
+
+class Gate:
+    """Keeps every MarkRead inside until it is opened."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self._inside = 0
+        self._moved = asyncio.Condition()
+
+    async def mark_read(self, *_: object) -> MarkResult:
+        await self._move(1)
+        try:
+            await self.open.wait()
+        finally:
+            await self._move(-1)
+        return MarkResult(changed=1, matched=1)
+
+    async def holds(self, calls: int) -> None:
+        async with asyncio.timeout(3), self._moved:
+            await self._moved.wait_for(lambda: self._inside == calls)
+
+    async def _move(self, step: int) -> None:
+        async with self._moved:
+            self._inside += step
+            self._moved.notify_all()
+
+
+@pytest.fixture
+async def gate(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
+    gate = Gate()
+    monkeypatch.setattr(MarkStore, "mark_read", gate.mark_read)
+    yield gate
+    gate.open.set()
+
+
+async def test_a_call_over_the_limit_is_refused_at_once_while_health_answers(
+    ada: ReadState, wire: Wire, gate: Gate
+) -> None:
+    served = [asyncio.create_task(wire.call(MARK_READ, ONE, wire.bearer("ada"))) for _ in range(2)]
+    await gate.holds(2)
+    for metadata in wire.bearer("ada"), ():
+        found = await failure(wire.call(MARK_READ, ONE, (*metadata, ("x-request-id", "r")), timeout=1))
+        assert found == Failure(
+            StatusCode.RESOURCE_EXHAUSTED,
+            "too many calls in flight: try again",
+            "OVERLOADED",
+            "readstate",
+            "r",
+            (),
+            1.0,
+        )
+    await wire.call("/grpc.health.v1.Health/Check", b"", timeout=1)
+    gate.open.set()
+    await asyncio.gather(*served)
+    await wire.call(MARK_READ, ONE, wire.bearer("ada"))
+
+
+async def test_calls_that_fail_or_are_given_up_leave_their_place_to_others(
+    ada: ReadState, wire: Wire, gate: Gate
+) -> None:
+    for _ in range(5):
+        await failure(wire.call(MARK_READ, ONE))
+        given_up = asyncio.create_task(wire.call(MARK_READ, ONE, wire.bearer("ada")))
+        await gate.holds(1)
+        given_up.cancel()
+        await gate.holds(0)
+    gate.open.set()
+    await wire.call(MARK_READ, ONE, wire.bearer("ada"))
+
+
+async def test_a_client_that_has_less_time_is_not_kept_longer(ada: ReadState, gate: Gate) -> None:
+    with pytest.raises(OutOfTime):
+        await ada.mark_read([1], timeout=0.1)
+    await gate.holds(0)
+
+
+async def test_a_call_without_any_time_does_nothing(ada: ReadState, gate: Gate) -> None:
+    with pytest.raises(OutOfTime):
+        await ada.mark_read([1], timeout=0)
+    await gate.holds(0)

@@ -10,7 +10,7 @@ import click
 from readstate.errors import ReadStateError, StartupError
 
 if TYPE_CHECKING:
-    from readstate.config import ServerSettings
+    from readstate.config import GatewaySettings, ServerSettings
     from readstate.signals import Stop
 
 
@@ -48,6 +48,26 @@ def serve() -> None:
 
 async def _serve(settings: "ServerSettings", stop: "Stop") -> None:
     from readstate import app
+
+    async with app.running(settings):
+        await stop.wait()
+
+
+@main.command()
+def gateway() -> None:
+    """Serve REST: call the gRPC server READSTATE_UPSTREAM. SIGTERM drains it, a second signal ends it at once."""
+    from readstate.config import GatewaySettings, load
+    from readstate.signals import caught
+    from readstate.telemetry import configure_logging
+
+    settings = load(GatewaySettings)
+    configure_logging(settings.log_level, settings.log_format)
+    with caught(again=lambda: os._exit(1)) as stop:
+        stop.run(_gateway(settings, stop))
+
+
+async def _gateway(settings: "GatewaySettings", stop: "Stop") -> None:
+    from readstate.gateway import app
 
     async with app.running(settings):
         await stop.wait()
@@ -106,7 +126,7 @@ def check(address: str | None) -> None:
 @main.command()
 @click.option("--events", default=0, type=click.IntRange(0, 10_000_000), help="That many further events in acme.")
 def dev(events: int) -> None:
-    """Run everything from nothing: PostgreSQL, demo data and the server. Ctrl-C stops all of it."""
+    """Run everything from nothing: PostgreSQL, demo data, gRPC and REST. Ctrl-C stops all of it."""
     from readstate.dev import run
 
     run(Path.cwd(), events)

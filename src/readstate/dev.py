@@ -14,7 +14,8 @@ import click
 from readstate import app, demo, dev_state, embedded
 from readstate.auth import sign
 from readstate.check import reachable
-from readstate.config import DevSettings, ServerSettings, load
+from readstate.config import DevSettings, GatewaySettings, ServerSettings, load
+from readstate.gateway import app as gateway_app
 from readstate.signals import Interrupted, Stop, caught
 from readstate.store import pool
 from readstate.store.migrate import migrate
@@ -32,14 +33,20 @@ _WELCOME: Final = """
 readstate is running; Ctrl-C stops all of it.
 
   gRPC      {address} (reflection is open)
-  metrics   http://{admin}/metrics
+  REST      http://{rest} (described at http://{rest}/docs)
+  metrics   http://{admin}/metrics, of REST http://{rest_admin}/metrics
   kept in   {state}
 
 A token for ada of acme, valid for 12 hours (for others: {command} token --user bob):
 
   {token}
 
-To paste into another terminal (grpcurl: https://github.com/fullstorydev/grpcurl):
+To paste into another terminal:
+
+  curl -X POST http://{rest}/systemevent/read -H 'Authorization: Bearer {token}' -d '{{"ids": [1, 2, 3]}}'
+  curl -X DELETE http://{rest}/systemevent/read -H 'Authorization: Bearer {token}' -d '{{"ids": [1, 2, 3]}}'
+
+And by gRPC (grpcurl: https://github.com/fullstorydev/grpcurl):
 
   {grpcurl} {address} list
   {grpcurl} {address} describe readstate.v1.SystemEventService
@@ -64,7 +71,8 @@ def run(folder: Path, events: int) -> None:
         try:
             with _database(url, state, stop) as url:
                 settings = load(ServerSettings, database_url=url, **dev_state.token_values(state), **_DRAIN)
-                stop.run(_serve(settings, state, events, stop))
+                gateway = load(GatewaySettings, **_DRAIN)
+                stop.run(_serve(settings, gateway, state, events, stop))
         except Interrupted:
             return
 
@@ -87,21 +95,42 @@ def _database(url: str | None, state: Path, stop: Stop) -> Iterator[str]:
         yield url
 
 
-async def _serve(settings: ServerSettings, state: Path, events: int, stop: Stop) -> None:
+async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path, events: int, stop: Stop) -> None:
     token = sign(settings, user="ada", org="acme", scope=SCOPE, expires_in=TOKEN_SECONDS)
     await migrate(settings.database_url.get_secret_value())
     async with pool.connect(settings) as database:
         await demo.load(database, events, _progress(events))
     # No port opens before the demo data is there, so that whoever waits for a port finds it.
     async with app.running(settings, open_reflection=True) as server:
-        click.echo(_welcome(settings, server, state, token))
-        await stop.wait()
+        address = _with_port(settings.listen, server.port)
+        async with gateway_app.running(_calling(gateway, address, settings)) as rest_ports:
+            click.echo(_welcome(settings, server, gateway, rest_ports, state, token))
+            await stop.wait()
 
 
-def _welcome(settings: ServerSettings, server: app.Running, state: Path, token: str) -> str:
+def _calling(gateway: GatewaySettings, address: str, server: ServerSettings) -> GatewaySettings:
+    """The gateway's settings, made to call this server, whatever READSTATE_UPSTREAM names."""
+    values: dict[str, object] = {"upstream": address}
+    if server.tls_cert is not None:
+        values["upstream_ca"] = server.tls_cert
+    if server.tls_client_ca is not None:
+        values |= {"upstream_cert": server.tls_cert, "upstream_key": server.tls_key}
+    return gateway.model_copy(update=values)
+
+
+def _welcome(
+    settings: ServerSettings,
+    server: app.Running,
+    gateway: GatewaySettings,
+    rest_ports: tuple[int, int],
+    state: Path,
+    token: str,
+) -> str:
     return _WELCOME.format(
         address=_with_port(settings.listen, server.port),
         admin=_with_port(settings.admin_listen, server.admin_port),
+        rest=_with_port(gateway.gateway_listen, rest_ports[0]),
+        rest_admin=_with_port(gateway.gateway_admin_listen, rest_ports[1]),
         state=state,
         command=sys.argv[0] if Path(sys.argv[0]).name == "readstate" else "python -m readstate",
         token=token,

@@ -1,0 +1,100 @@
+import {
+  ApiError,
+  type ApiErrorDetails,
+  BadRequestError,
+  ConflictError,
+  ForbiddenError,
+  GatewayTimeoutError,
+  IdempotencyKeyReusedError,
+  InvalidResponseError,
+  NotFoundError,
+  PayloadTooLargeError,
+  ServerError,
+  TooManyRequestsError,
+  UnauthorizedError,
+  UnavailableError,
+} from './errors.js';
+
+/** An answer that has been read to its end. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+const BY_STATUS: Readonly<Record<number, typeof ApiError>> = {
+  400: BadRequestError,
+  401: UnauthorizedError,
+  403: ForbiddenError,
+  404: NotFoundError,
+  409: ConflictError,
+  413: PayloadTooLargeError,
+  422: IdempotencyKeyReusedError,
+  429: TooManyRequestsError,
+  503: UnavailableError,
+  504: GatewayTimeoutError,
+};
+
+/** 502 comes from proxies whose server is away. */
+const TRANSIENT: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+/**
+ * The object in the body of a success.
+ *
+ * @throws {@link ApiError} for an error status; {@link InvalidResponseError} if the body is no JSON object.
+ */
+export function result<T>(answer: Answer): T {
+  const body = json(answer.text);
+  if (answer.status < 200 || answer.status > 299) throw apiError(answer, body);
+  if (!isObject(body)) throw new InvalidResponseError(`the answer ${answer.status} holds no JSON object`);
+  return body as T;
+}
+
+function apiError({ status, headers }: Answer, body: unknown): ApiError {
+  const kind = BY_STATUS[status] ?? (status >= 500 ? ServerError : ApiError);
+  return new kind({
+    status,
+    requestId: headers.get('x-request-id'),
+    retryAfter: seconds(headers.get('retry-after')),
+    ...told(status, isObject(body) ? body['error'] : undefined),
+  });
+}
+
+type Told = Pick<ApiErrorDetails, 'message' | 'type' | 'code' | 'param' | 'isTransient'>;
+
+/** What `error` in the body says: a text or, of notifications, an object; anything else comes from a proxy. */
+function told(status: number, error: unknown): Told {
+  const fields = isObject(error) ? error : { message: error };
+  const transient = fields['is_transient'];
+  return {
+    message: text(fields['message']) ?? `HTTP status ${status}`,
+    type: text(fields['type']),
+    code: text(fields['code']),
+    param: text(fields['param']),
+    isTransient: typeof transient === 'boolean' ? transient : TRANSIENT.has(status),
+  };
+}
+
+function json(source: string): unknown {
+  try {
+    return JSON.parse(source);
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+/** Retry-After is seconds or a date (RFC 9110, section 10.2.3). */
+function seconds(value: string | null): number | null {
+  if (value === null) return null;
+  if (/^\d+$/.test(value)) return Number(value);
+  const milliseconds = Date.parse(value) - Date.now();
+  return Number.isNaN(milliseconds) ? null : Math.max(0, Math.ceil(milliseconds / 1000));
+}

@@ -1,0 +1,55 @@
+/** What a user's compiler must accept and refuse. It is compiled, by `tsc -p test`, and never run. */
+
+import {
+  ApiError,
+  type Notification,
+  type NotificationCategory,
+  NetworkError,
+  ReadState,
+  ReadStateError,
+  type SystemEventReadStatusResponse,
+  TimeoutError,
+} from '../dist/index.js';
+
+const readstate = new ReadState({ baseUrl: 'https://readstate.example', token: 'a.b.c' });
+
+// The two methods exactly as the contract declares them.
+type Mark = (systemEventLogId: number | number[]) => Promise<SystemEventReadStatusResponse>;
+export const read: Mark = readstate.markSystemEventAsRead;
+export const unread: Mark = readstate.markSystemEventAsUnread;
+export const response: SystemEventReadStatusResponse = { success: true };
+
+const frozen: readonly number[] = [1, 2];
+void readstate.markSystemEventAsRead(frozen, { signal: new AbortController().signal, timeout: 1_000 });
+// @ts-expect-error: ids are numbers
+void readstate.markSystemEventAsRead('1');
+// @ts-expect-error: a token is required
+new ReadState({ baseUrl: 'https://readstate.example' });
+
+new ReadState({ baseUrl: new URL('https://readstate.example'), token: () => 'a.b.c' });
+new ReadState({ baseUrl: '', token: async (renew: boolean) => (renew ? 'a.b.c' : 'd.e.f'), timeout: undefined });
+
+export async function feed(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const notification of readstate.allNotifications({ status: 'unseen', include: ['sender'] })) {
+    names.push(notification.sender?.name ?? notification.title);
+  }
+  const page = await readstate.listNotifications({ limit: 10, cursor: null, category: 'chat.mention' });
+  const first: Notification | undefined = page.data[0];
+  if (first) await readstate.markNotificationSeen(first.id, { idempotencyKey: 'key', include: ['resource'] });
+  // @ts-expect-error: there is no such state
+  void readstate.listNotifications({ status: 'lost' });
+  const { changed_count } = await readstate.markAllNotificationsSeen(first ? { upTo: first.id } : {});
+  const { unseen_count, unread_count } = await readstate.getUnreadSummary({ timeout: 500 });
+  return [...names, `${changed_count} ${unseen_count} ${unread_count}`];
+}
+
+// The set of categories is open.
+export const category: NotificationCategory = 'a.category.of.tomorrow';
+
+export function explain(error: unknown): string {
+  if (error instanceof ApiError) return `${error.status} ${error.code ?? error.message} ${error.requestId ?? ''}`;
+  if (error instanceof TimeoutError) return `${error.timeout} ms`;
+  if (error instanceof NetworkError) return String(error.cause);
+  return error instanceof ReadStateError && error.isTransient ? 'try again' : String(error);
+}

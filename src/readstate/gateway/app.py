@@ -1,0 +1,52 @@
+"""The composition root of a gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from math import ceil
+
+import structlog
+
+from readstate.admin import admin_app
+from readstate.config import GatewaySettings
+from readstate.gateway import docs, system_events, upstream
+from readstate.gateway.cors import Cors
+from readstate.gateway.edge import Edge
+from readstate.http_listener import listening
+from readstate.telemetry import GatewayMetrics
+
+log = structlog.get_logger("readstate.gateway")
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings) -> AsyncIterator[tuple[int, int]]:
+    """Listen, whether or not the server is there yet, and on leaving drain; yields the port and the admin port.
+
+    Raises:
+        StartupError: a port cannot be bound, or a file of the TLS settings cannot be read.
+    """
+    metrics = GatewayMetrics()
+    leaving = False
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(upstream.connected(settings))
+
+        async def is_ready() -> bool:
+            return not leaving and await server.is_serving()
+
+        admin = admin_app(metrics, is_ready)
+        admin_port = await stack.enter_async_context(
+            listening(admin, settings.gateway_admin_listen, setting="READSTATE_GATEWAY_ADMIN_LISTEN")
+        )
+        edge = Edge({**system_events.routes(server), **docs.routes()}, Cors(settings.cors_origins), metrics)
+        grace = ceil(settings.drain_grace)
+        port = await stack.enter_async_context(
+            listening(edge, settings.gateway_listen, setting="READSTATE_GATEWAY_LISTEN", grace=grace)
+        )
+        log.info("gateway listening", port=port, admin_port=admin_port, upstream=settings.upstream)
+        try:
+            yield port, admin_port
+        finally:
+            # Load balancers learn that this gateway leaves before it stops to listen.
+            leaving = True
+            log.info("gateway draining")
+            await asyncio.sleep(settings.drain_delay)

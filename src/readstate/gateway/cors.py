@@ -1,0 +1,39 @@
+"""Which web pages may call, by the fetch standard's CORS protocol (https://fetch.spec.whatwg.org/#http-cors-protocol).
+
+Tokens travel in a header, never in a cookie, so no page needs `Access-Control-Allow-Credentials`.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final, TypeAlias
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+_PREFLIGHT: Final = [
+    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, X-Request-Id"),
+    (b"access-control-max-age", b"600"),
+]
+_EXPOSED: Final = (b"access-control-expose-headers", b"Retry-After, X-Request-Id")
+
+
+class Cors:
+    """With no origins: nothing. A page that is not allowed gets its answer without the headers, so cannot read it."""
+
+    def __init__(self, origins: Collection[str]) -> None:
+        self._everyone = "*" in origins
+        self._origins = frozenset(origin.lower().encode() for origin in origins)
+
+    def headers(self, request: Mapping[bytes, bytes]) -> Headers:
+        """For every answer, errors too. `request` is the headers of the request."""
+        if self._everyone:
+            return [(b"access-control-allow-origin", b"*"), _EXPOSED]
+        if not self._origins:
+            return []
+        vary = (b"vary", b"Origin")  # a cache must not give one origin's answer to another
+        origin = request.get(b"origin")
+        return [vary, (b"access-control-allow-origin", origin), _EXPOSED] if origin in self._origins else [vary]
+
+    def preflight(self, request: Mapping[bytes, bytes], methods: str) -> Headers:
+        """For an answer to OPTIONS, beside the headers of every answer."""
+        if not self._everyone and request.get(b"origin") not in self._origins:
+            return []
+        return [(b"access-control-allow-methods", methods.encode()), *_PREFLIGHT]

@@ -1,0 +1,40 @@
+"""`/openapi.yaml`, and `/docs`, which renders it with Swagger UI from files of this package.
+
+swagger_ui/ holds files of the npm package swagger-ui-dist as they are, but for page.html and start.js. To update them:
+`npm pack swagger-ui-dist` and copy.
+"""
+
+from importlib.resources import files
+from typing import Final
+
+from starlette.responses import Response
+
+from readstate.gateway.request import Endpoint, Request, Routes
+
+_FILES: Final = {
+    "/openapi.yaml": ("openapi.yaml", "application/yaml"),  # RFC 9512
+    "/docs": ("swagger_ui/page.html", "text/html"),
+    "/docs/start.js": ("swagger_ui/start.js", "text/javascript"),
+    "/docs/swagger-ui-bundle.js": ("swagger_ui/swagger-ui-bundle.js", "text/javascript"),
+    "/docs/swagger-ui.css": ("swagger_ui/swagger-ui.css", "text/css"),
+}
+# The browser keeps the page to this server, whatever a release of Swagger UI may want.
+_HEADERS: Final = {
+    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+}
+
+
+def routes() -> Routes:
+    return {path: {"GET": _file(name, media_type)} for path, (name, media_type) in _FILES.items()}
+
+
+def _file(name: str, media_type: str) -> Endpoint:
+    content = files(__package__).joinpath(name).read_bytes()
+    response = Response(content, media_type=media_type, headers=_HEADERS)
+
+    async def get(_: Request) -> Response:
+        return response
+
+    return get

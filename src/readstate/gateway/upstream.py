@@ -1,0 +1,113 @@
+"""The gRPC server, seen from its client."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from readstate.config import GatewaySettings
+from readstate.errors import StartupError
+from readstate.gateway import errors
+from readstate.gateway.request import Request
+
+DEADLINE: Final = 6.0
+"""Seconds. The server ends every call after 5, so its own answer comes first."""
+HEALTH_DEADLINE: Final = 2.0
+
+_SERVICE_CONFIG: Final = {
+    # Every address of a name in turn; one address is no different from gRPC's default.
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            # Only what is safe to repeat.
+            "name": [{"service": "readstate.v1.SystemEventService"}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    # A server that fails more calls than it answers is not asked three times for each.
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
+}
+_OPTIONS: Final = [
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    # The server is ours, never behind the proxy that the environment names for the outside.
+    ("grpc.enable_http_proxy", 0),
+    # A server that vanished without a word is noticed, and one that is back is found within a second.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.min_reconnect_backoff_ms", 2_000),  # the time that an attempt to connect has
+    ("grpc.dns_min_time_between_resolutions_ms", 2_000),
+]
+
+
+class Upstream:
+    """One connection, shared by all requests."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self._health = health_pb2_grpc.HealthStub(channel)
+
+    async def call(self, method: Any, message: Message, request: Request) -> Any:
+        """Call a method of a stub for a request; returns its reply.
+
+        Raises:
+            Problem: what the client is to be told instead of a success.
+        """
+        metadata = request.metadata()
+        try:
+            return await method(message, timeout=DEADLINE, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_grpc(error) from error
+
+    async def is_serving(self) -> bool:
+        """Whether the server says that it is ready."""
+        try:
+            reply = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_DEADLINE)  # type: ignore[attr-defined]
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+@asynccontextmanager
+async def connected(settings: GatewaySettings) -> AsyncIterator[Upstream]:
+    """A connection that is made on the first call, and again whenever it is lost.
+
+    Raises:
+        StartupError: a file of the TLS settings cannot be read.
+    """
+    credentials = _credentials(settings)
+    if credentials is None:
+        channel = grpc.aio.insecure_channel(settings.upstream, _OPTIONS)
+    else:
+        channel = grpc.aio.secure_channel(settings.upstream, credentials, _OPTIONS)
+    async with channel:
+        yield Upstream(channel)
+
+
+def _credentials(settings: GatewaySettings) -> grpc.ChannelCredentials | None:
+    files = settings.upstream_ca, settings.upstream_key, settings.upstream_cert
+    if not settings.upstream_tls and not any(files):
+        return None
+    names = "UPSTREAM_CA", "UPSTREAM_KEY", "UPSTREAM_CERT"
+    return grpc.ssl_channel_credentials(*(_read(path, name) for path, name in zip(files, names, strict=True)))
+
+
+def _read(path: Path | None, setting: str) -> bytes | None:
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        raise StartupError(f"READSTATE_{setting}: cannot read the file: {error.strerror}") from error

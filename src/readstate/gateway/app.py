@@ -9,7 +9,7 @@ import structlog
 
 from readstate.admin import admin_app
 from readstate.config import GatewaySettings
-from readstate.gateway import docs, system_events, upstream
+from readstate.gateway import docs, messaging, system_events, upstream
 from readstate.gateway.cors import Cors
 from readstate.gateway.edge import Edge
 from readstate.http_listener import listening
@@ -37,7 +37,11 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[int, int]]:
         admin_port = await stack.enter_async_context(
             listening(admin, settings.gateway_admin_listen, setting="READSTATE_GATEWAY_ADMIN_LISTEN")
         )
-        edge = Edge({**system_events.routes(server), **docs.routes()}, Cors(settings.cors_origins), metrics)
+        edge = Edge(
+            {**system_events.routes(server), **messaging.routes(server), **docs.routes()},
+            Cors(settings.cors_origins),
+            metrics,
+        )
         grace = ceil(settings.drain_grace)
         port = await stack.enter_async_context(
             listening(edge, settings.gateway_listen, setting="READSTATE_GATEWAY_LISTEN", grace=grace)

@@ -12,7 +12,7 @@ _PREFLIGHT: Final = [
     (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, X-Request-Id"),
     (b"access-control-max-age", b"600"),
 ]
-_EXPOSED: Final = (b"access-control-expose-headers", b"Retry-After, X-Request-Id")
+_EXPOSED: Final = (b"access-control-expose-headers", b"Idempotent-Replayed, Retry-After, X-Request-Id")
 
 
 class Cors:

@@ -6,7 +6,6 @@ Plain ASGI, because it is on the path of every call: starlette's own stack took 
 import logging
 import time
 from functools import cache
-from typing import Final
 
 import grpc
 import structlog
@@ -17,9 +16,8 @@ from readstate.gateway import errors
 from readstate.gateway.cors import Cors
 from readstate.gateway.errors import Problem
 from readstate.gateway.request import ClientGone, Request, Routes
+from readstate.gateway.routing import UNKNOWN, Router
 from readstate.telemetry import GatewayMetrics, printable
-
-UNKNOWN: Final = "unknown"
 
 log = structlog.get_logger("readstate.gateway")
 
@@ -28,7 +26,7 @@ class Edge:
     """Reads the request, finds its endpoint, and answers whatever happens there."""
 
     def __init__(self, routes: Routes, cors: Cors, metrics: GatewayMetrics) -> None:
-        self._routes = routes
+        self._router = Router(routes)
         self._cors = cors
         # Looked up once: both cost more than what they guard.
         self._count, self._latency = cache(metrics.requests.labels), cache(metrics.latency.labels)
@@ -44,10 +42,10 @@ class Edge:
         except ClientGone:
             return
         except Problem as problem:
-            response, failure = errors.render(problem), problem.__cause__
+            response, failure = errors.render(problem, request.path), problem.__cause__
         except Exception as error:
             log.error("internal error", request_id=request.id, exc_info=error)
-            response = errors.render(Problem(500))
+            response = errors.render(Problem(500), request.path)
         cors = self._cors.headers(request.headers)
         headers = [*response.raw_headers, (b"x-request-id", request.id.encode()), *cors]
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -55,7 +53,7 @@ class Edge:
         self._observe(request, response.status_code, time.perf_counter() - started, failure)
 
     async def _answer(self, request: Request) -> Response:
-        endpoints = self._routes.get(request.path)
+        endpoints = self._router.find(request)
         if endpoints is None:
             raise Problem(404)
         # uvicorn sends no body in answer to HEAD.
@@ -70,9 +68,8 @@ class Edge:
         return response
 
     def _observe(self, request: Request, status: int, seconds: float, failure: BaseException | None) -> None:
-        route = request.path if request.path in self._routes else UNKNOWN
-        self._count(request.method, route, str(status)).inc()
-        self._latency(route).observe(seconds)
+        self._count(request.method, request.route or UNKNOWN, str(status)).inc()
+        self._latency(request.route or UNKNOWN).observe(seconds)
         if not self._log_written:
             return
         line = {"request_id": request.id, "method": request.method, "path": printable(request.path), "status": status}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
@@ -29,6 +30,9 @@ class Request:
         self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.route: str | None = None
+        """The path's template, once it is found."""
+        self.parameters: Mapping[str, str] = {}
         # The last of each name; the one that must not be repeated is counted.
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -70,6 +74,16 @@ class Request:
         if others or not _SENDABLE.fullmatch(value):
             raise Problem(401)
         return (("authorization", value.decode()), ("x-request-id", self.id))
+
+    @property
+    def query(self) -> QueryParams:
+        return QueryParams(self.scope["query_string"])
+
+    def idempotency_keys(self) -> tuple[tuple[str, str], ...]:
+        """The header `Idempotency-Key` as metadata. A value that metadata cannot hold goes on as an empty one, which is
+        as little valid, so that the server refuses it in its turn."""
+        values = [value for name, value in self.scope["headers"] if name == b"idempotency-key"]
+        return tuple(("idempotency-key", v.decode() if _SENDABLE.fullmatch(v) else "") for v in values)
 
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]

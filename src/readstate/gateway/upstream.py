@@ -24,8 +24,8 @@ _SERVICE_CONFIG: Final = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
-            # Only what is safe to repeat.
-            "name": [{"service": "readstate.v1.SystemEventService"}],
+            # Every method called here is safe to repeat.
+            "name": [{"service": "readstate.v1.SystemEventService"}, {"service": "readstate.v1.NotificationService"}],
             "retryPolicy": {
                 "maxAttempts": 3,
                 "initialBackoff": "0.1s",
@@ -72,6 +72,17 @@ class Upstream:
             return await method(message, timeout=DEADLINE, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise errors.from_grpc(error) from error
+
+    async def call_once(self, method: Any, message: Message, request: Request) -> tuple[Any, dict[str, str]]:
+        """As `call`, with the idempotency key; returns also the headers that tell a replay."""
+        metadata = (*request.metadata(), *request.idempotency_keys())
+        try:
+            calling = method(message, timeout=DEADLINE, metadata=metadata)
+            reply = await calling
+            replayed = dict(await calling.trailing_metadata()).get("idempotent-replayed") == "true"
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_grpc(error) from error
+        return reply, {"idempotent-replayed": "true"} if replayed else {}
 
     async def is_serving(self) -> bool:
         """Whether the server says that it is ready."""

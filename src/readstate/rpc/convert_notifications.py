@@ -52,6 +52,13 @@ def include(names: Iterable[str]) -> frozenset[str]:
     return wanted
 
 
+def optional_id(value: str, field: str) -> str:
+    """The id of a notification that may be left out, but not empty."""
+    if not value:
+        raise InvalidRequest(field, "must be the id of a notification")
+    return value
+
+
 def content(request: pb.CreateNotificationsRequest) -> NotificationContent:
     """What the notifications of a request are to tell."""
     return NotificationContent(

@@ -7,7 +7,7 @@ from readstate.directory import Directory
 from readstate.model import Notification, OrgMember
 from readstate.rpc import caller, convert
 from readstate.rpc.caller import Context
-from readstate.rpc.convert_notifications import content, include, query
+from readstate.rpc.convert_notifications import content, include, optional_id, query
 from readstate.rpc.cursor import cursor
 from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.render_notifications import render
@@ -87,7 +87,7 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
         self, request: pb.MarkAllNotificationsSeenRequest, _: Context
     ) -> pb.MarkAllNotificationsSeenResponse:
         member = caller.in_organization()
-        up_to = request.up_to if request.HasField("up_to") else None
+        up_to = optional_id(request.up_to, "up_to") if request.HasField("up_to") else None
 
         async def mark() -> pb.MarkAllNotificationsSeenResponse:
             changed = await self._notifications.mark_all_seen(member, up_to)

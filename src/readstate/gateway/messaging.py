@@ -1,0 +1,112 @@
+"""`/v1/messaging/notifications`: a member's notifications, as the messaging API's page and its kind have them.
+
+What a request says is handed on as it is, also where it cannot be right: the server judges who is calling first.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from starlette.datastructures import QueryParams
+from starlette.responses import JSONResponse, Response
+
+from readstate.gateway.body import json_object
+from readstate.gateway.notification_json import notification
+from readstate.gateway.request import Request, Routes
+from readstate.gateway.upstream import Upstream
+from readstate.v1 import notifications_pb2 as pb
+from readstate.v1.notifications_pb2_grpc import NotificationServiceStub
+
+ROOT: Final = "/v1/messaging"
+
+_NOT_A_STATUS: Final = -1
+_NOT_A_LIMIT: Final = 0
+_NOT_AN_ID: Final = ""
+
+
+def routes(upstream: Upstream) -> Routes:
+    stub = NotificationServiceStub(upstream.channel)
+
+    def action(method: Any, request_type: Any) -> Callable[[Request], Awaitable[Response]]:
+        async def act(request: Request) -> Response:
+            message = request_type(id=request.parameters["id"], include=_include(request.query))
+            reply, headers = await upstream.call_once(method, message, request)
+            return JSONResponse(notification(reply.notification), headers=headers)
+
+        return act
+
+    async def get_one(request: Request) -> Response:
+        message = pb.GetNotificationRequest(id=request.parameters["id"], include=_include(request.query))
+        reply = await upstream.call(stub.GetNotification, message, request)
+        return JSONResponse(notification(reply.notification))
+
+    async def get_list(request: Request) -> Response:
+        reply = await upstream.call(stub.ListNotifications, _list_request(request.query), request)
+        data = [notification(message) for message in reply.notifications]
+        next_cursor = reply.next_cursor if reply.HasField("next_cursor") else None
+        return JSONResponse({"object": "list", "data": data, "next_cursor": next_cursor})
+
+    async def get_summary(request: Request) -> Response:
+        reply = await upstream.call(stub.GetUnreadSummary, pb.GetUnreadSummaryRequest(), request)
+        return JSONResponse({"unseen_count": reply.unseen_count, "unread_count": reply.unread_count})
+
+    async def mark_all_seen(request: Request) -> Response:
+        message = pb.MarkAllNotificationsSeenRequest(up_to=_up_to(request.body))
+        reply, headers = await upstream.call_once(stub.MarkAllNotificationsSeen, message, request)
+        return JSONResponse({"changed_count": reply.changed_count}, headers=headers)
+
+    one = f"{ROOT}/notifications/{{id}}"
+    return {
+        f"{ROOT}/notifications": {"GET": get_list},
+        f"{ROOT}/notifications/unread-summary": {"GET": get_summary},
+        f"{ROOT}/notifications/actions/mark-all-seen": {"POST": mark_all_seen},
+        one: {"GET": get_one},
+        f"{one}/actions/seen": {"POST": action(stub.MarkNotificationSeen, pb.MarkNotificationSeenRequest)},
+        f"{one}/actions/read": {"POST": action(stub.MarkNotificationRead, pb.MarkNotificationReadRequest)},
+        f"{one}/actions/dismiss": {"POST": action(stub.DismissNotification, pb.DismissNotificationRequest)},
+    }
+
+
+def _include(query: QueryParams) -> list[str]:
+    """`include[]=sender&include[]=resource` and `include=sender,resource` say the same."""
+    listed = [name for value in query.getlist("include") for name in value.split(",") if name]
+    return [*query.getlist("include[]"), *listed]
+
+
+def _list_request(query: QueryParams) -> pb.ListNotificationsRequest:
+    message = pb.ListNotificationsRequest(include=_include(query))
+    if "status" in query:
+        message.status = _status(query["status"])
+    if "limit" in query:
+        message.limit = _limit(query["limit"])
+    if "category" in query:
+        message.category = query["category"]
+    if "cursor" in query:
+        message.cursor = query["cursor"]
+    return message
+
+
+def _status(word: str) -> Any:
+    try:
+        return pb.NotificationStatus.Value(f"NOTIFICATION_STATUS_{word.upper()}") or _NOT_A_STATUS
+    except ValueError:
+        return _NOT_A_STATUS
+
+
+def _limit(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else _NOT_A_LIMIT
+
+
+def _up_to(body: bytes) -> str | None:
+    """The notification that the body names; None where it names none."""
+    if not body:
+        return None
+    fields = json_object(body)
+    if fields is None:
+        return _NOT_AN_ID
+    up_to = fields.get("up_to")
+    return up_to if up_to is None or _is_text(up_to) else _NOT_AN_ID
+
+
+def _is_text(value: object) -> bool:
+    # JSON can spell a lone surrogate, which UTF-8 and so protobuf cannot.
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

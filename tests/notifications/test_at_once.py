@@ -77,8 +77,9 @@ async def _held(database: Database, notification_id: str) -> AsyncIterator[Calla
         await connection.fetch("SELECT FROM notification WHERE id = $1 FOR UPDATE", notification_id)
 
         async def waiting(calls: int) -> None:
-            while (await database.rows(WAITING, repeatable=True))[0][0] < calls:
-                pass
+            async with asyncio.timeout(5):
+                while (await database.rows(WAITING, repeatable=True))[0][0] < calls:
+                    pass
 
         yield waiting
 

@@ -1,6 +1,8 @@
 """Idempotency keys: one effect, one reply, whatever goes wrong."""
 
 import asyncio
+import os
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -226,8 +228,9 @@ def keys(database: Database) -> IdempotencyStore:
 
 async def _until_one_waits(database: Database) -> None:
     statement = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    while not await database.rows(statement, repeatable=True):
-        pass
+    async with asyncio.timeout(5):
+        while not await database.rows(statement, repeatable=True):
+            pass
 
 
 def effect(store: NotificationStore, member: Any, *, then: Callable[[], Awaitable[Any]] | None = None) -> Any:
@@ -401,6 +404,23 @@ async def test_prune_deletes_what_has_expired(
     await _age(database, "1 day")
 
     assert await app.prune(config.load(DatabaseSettings, database_url=settings.database_url)) == 1
+
+
+async def test_the_command_prune_says_how_many(
+    database_url: str, database: Database, store: NotificationStore, keys: IdempotencyStore
+) -> None:
+    await keys.once(REQUEST, effect(store, (await members(database))["ada"]))
+    await _age(database, "1 day")
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "readstate", "prune"),
+        env=os.environ | {"READSTATE_DATABASE_URL": database_url},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    assert output == b"expired keys deleted: 1\n"
 
 
 async def test_the_server_sweeps_by_itself(

@@ -1,0 +1,81 @@
+"""`readstate dev`, as a newcomer meets it through grpcurl."""
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from tests.acceptance.processes import MARK_READ, MARK_UNREAD, Dev, Folder, call, grpcurl, refused
+
+pytestmark = pytest.mark.usefixtures("grpcurl")
+
+Running = tuple[Folder, Dev]
+
+
+async def test_every_printed_command_works_as_it_is_printed(running: Running) -> None:
+    _, dev = running
+    commands = [line.strip() for line in dev.output.splitlines() if re.match(r"\s+(grpcurl|curl) ", line)]
+    assert sum(command.startswith("grpcurl") for command in commands) >= 4
+    for command in commands:
+        process = await asyncio.create_subprocess_shell(
+            command, executable="/bin/bash", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        output, errors = await process.communicate()
+        assert process.returncode == 0, (command, errors)
+        if command.startswith("curl"):
+            assert "error" not in json.loads(output), (command, output)
+        if MARK_READ in command:
+            assert json.loads(output)["matchedCount"] == 3
+
+
+async def test_list_and_describe_tell_what_there_is(running: Running) -> None:
+    folder, _ = running
+    _, services, _ = await grpcurl(f"127.0.0.1:{folder.port}", "list")
+    assert "readstate.v1.SystemEventService" in services.split()
+    _, described, _ = await grpcurl(f"127.0.0.1:{folder.port}", "describe", "readstate.v1.SystemEventService")
+    assert "rpc MarkRead ( .readstate.v1.MarkReadRequest ) returns ( .readstate.v1.MarkReadResponse );" in described
+
+
+async def test_marking_counts_what_changed_and_what_matched(running: Running) -> None:
+    folder, _ = running
+    token = await folder.token("grace")
+    assert await call(folder.port, MARK_READ, token, {"event_ids": [11, 12, 60, 4711]}) == {
+        "changedCount": 2,
+        "matchedCount": 2,
+    }
+    assert await call(folder.port, MARK_READ, token, {"event_ids": [11, 12]}) == {"matchedCount": 2}
+    assert await call(folder.port, MARK_UNREAD, token, {"event_ids": [12]}) == {"changedCount": 1, "matchedCount": 1}
+
+
+async def test_each_error_has_its_code_and_message(running: Running) -> None:
+    folder, _ = running
+    ada, carol = await folder.token("ada"), await folder.token("carol")
+    expired, stranger = await folder.token("ada", "--expires-in", "-60"), await folder.token("nobody")
+    one = {"event_ids": [1]}
+    port = folder.port
+    assert (await refused(port, MARK_READ, None, one))[0] == "Unauthenticated"
+    assert await refused(port, MARK_READ, expired, one) == ("Unauthenticated", "the bearer token has expired")
+    assert await refused(port, MARK_READ, stranger, one) == ("Unauthenticated", "user not found")
+    assert await refused(port, MARK_READ, carol, one) == (
+        "PermissionDenied",
+        "User not associated with an organization",
+    )
+    assert await refused(port, MARK_READ, ada, {}) == ("InvalidArgument", "Missing or invalid id or ids")
+    assert await refused(port, MARK_READ, ada, {"event_ids": [*range(1, 10_002)]}) == (
+        "InvalidArgument",
+        "Too many ids: at most 10000",
+    )
+    assert await call(port, MARK_UNREAD, carol, one) == {}
+
+
+async def test_a_producer_alone_fills_a_new_organisation(running: Running) -> None:
+    folder, _ = running
+    producer = await folder.token("billing", "--scope", "directory:write system_events:write")
+    members = {"members": [{"user_id": "erin", "org_id": "initech"}]}
+    await call(folder.port, "readstate.v1.DirectoryService/UpsertMembers", producer, members)
+    events = {"org_id": "initech", "events": [{"type": "first"}, {"type": "second"}]}
+    recorded = await call(folder.port, "readstate.v1.SystemEventService/RecordSystemEvents", producer, events)
+    assert recorded == {"eventIds": ["1", "2"]}
+    erin = await folder.token("erin")
+    assert await call(folder.port, MARK_READ, erin, {"event_ids": [1, 2, 3]}) == {"changedCount": 2, "matchedCount": 2}

@@ -1,0 +1,61 @@
+"""How PostgreSQL runs the statements on large tables, whatever it believes about their size."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from readstate.model import OrgMember
+from readstate.store import sql
+from readstate.store.marks import MarkStore
+from tests.store import data
+from tests.store.data import Connection
+
+LARGE = ("system_event", "read_mark", "member")
+
+STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "mark read": (sql.MARK_READ, (1, 7, list(range(1, 200)))),
+    "mark unread": (sql.MARK_UNREAD, (1, 7, list(range(1, 200)))),
+    "mark read together": (sql.MARK_READ_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
+    "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
+    "find member": (sql.FIND_MEMBER, ("user7",)),
+    "delete marks of removed": (sql.DELETE_MARKS_OF_REMOVED, (7, 5000)),
+    "record events": (sql.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None])),
+}
+
+
+@pytest.fixture(params=["analyzed", "not analyzed"])
+async def large(request: pytest.FixtureRequest, connection: Connection) -> Connection:
+    for table in LARGE:
+        await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    await data.load(connection, events=100_000, members=20_000)
+    await connection.execute(data.MARKS, 2_000, 100)
+    if request.param == "analyzed":
+        await connection.execute("ANALYZE")
+    return connection
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_no_statement_reads_a_large_table_from_end_to_end(large: Connection, mode: str) -> None:
+    await large.execute(f"SET plan_cache_mode = {mode}")
+    for name, (statement, arguments) in STATEMENTS.items():
+        transaction = large.transaction()
+        await transaction.start()
+        plan = json.loads(await large.fetchval(f"EXPLAIN (FORMAT JSON, ANALYZE, TIMING OFF) {statement}", *arguments))
+        await transaction.rollback()
+        scans = {node["Relation Name"] for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"}
+        assert not scans & set(LARGE), (name, scans)
+
+
+def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
+
+
+async def test_ten_thousand_ids_take_less_than_a_second(large: Connection, marks: MarkStore) -> None:
+    member = OrgMember(19_000, 1)
+    for act in (marks.mark_read, marks.mark_unread):
+        started = time.perf_counter()
+        result = await act(member, range(1, 10_001))
+        assert time.perf_counter() - started < 1
+        assert (result.changed, result.matched) == (10_000, 10_000)

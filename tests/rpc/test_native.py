@@ -1,0 +1,66 @@
+"""What the native engine needs of us, and what it cannot do."""
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import pygrpc_native.aio
+import pytest
+
+from readstate.config import ServerSettings, load
+from readstate.errors import StartupError
+from readstate.rpc.native import NativeServer
+
+REQUIRED = {
+    "database_url": "postgresql://127.0.0.1/readstate",
+    "token_issuer": "i",
+    "token_audience": "a",
+    "token_secret": "s" * 32,
+}
+
+
+async def _left_behind(server: Any) -> int:
+    """Calls that stay in the server's table after 100 whose deadline has passed while the loop was stalled."""
+
+    async def answer(request: bytes, _: Any) -> bytes:
+        return request
+
+    handlers: dict[str, Any] = {"Say": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_registered_method_handlers("test.Echo", handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        await asyncio.to_thread(_expire_calls, port, asyncio.get_running_loop())
+        await asyncio.sleep(0.2)
+        return len(server._calls)
+    finally:
+        server._calls.clear()
+        await server.stop(None)
+
+
+def _expire_calls(port: int, loop: asyncio.AbstractEventLoop) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        say: Any = channel.unary_unary("/test.Echo/Say")
+        assert say(b"hello", timeout=5) == b"hello"
+        loop.call_soon_threadsafe(time.sleep, 0.5)
+        calls = [say.future(b"late", timeout=0.1) for _ in range(100)]
+        assert {call.code() for call in calls} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+async def test_calls_that_expired_in_a_stalled_loop_are_forgotten() -> None:
+    assert await _left_behind(NativeServer()) == 0
+
+
+async def test_the_library_alone_still_keeps_them() -> None:
+    """Where this fails, the library has mended it: NativeServer can go."""
+    assert await _left_behind(pygrpc_native.aio.server()) > 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("max_connection_age", 60), ("tls_cert", "cert.pem")], ids=["connection age", "TLS"]
+)
+def test_what_the_engine_cannot_do_is_refused_at_the_start(setting: str, value: Any) -> None:
+    values = REQUIRED | {setting: value} | ({"tls_key": "key.pem"} if setting == "tls_cert" else {})
+    with pytest.raises(StartupError, match="READSTATE_ENGINE=native"):
+        load(ServerSettings, engine="native", **values)

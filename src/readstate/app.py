@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -183,9 +183,12 @@ async def _sweeping(*sweeps: Callable[[], Awaitable[object]]) -> AsyncIterator[N
     async def sweep_forever() -> None:
         while True:
             for sweep in sweeps:
-                # The database may be away: the next round finds what this one left.
-                with suppress(ReadStateError):
+                try:
                     await sweep()
+                except ReadStateError:
+                    pass  # the database may be away: the next round finds what this one left
+                except Exception as error:
+                    log.error("sweeping failed", exc_info=error)
             await asyncio.sleep(SWEEP_SECONDS)
 
     task = asyncio.create_task(sweep_forever(), name="sweep")

@@ -45,9 +45,7 @@ def _words(value: object) -> object:
 def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         parts = urlsplit(value)
-        if value != "*" and (
-            value.lower() != f"{parts.scheme}://{parts.netloc}" or not parts.scheme or not parts.netloc
-        ):
+        if value != "*" and (not parts.netloc or value != f"{parts.scheme}://{parts.netloc.lower()}"):
             raise ValueError("must be origins as browsers send them, as in https://app.example, or *")
     return values
 

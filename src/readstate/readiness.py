@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
+
 from readstate import deadline
 from readstate.errors import ReadStateError
 
@@ -13,6 +15,9 @@ PATIENCE_SECONDS: Final = 1.0
 FAILURES_TO_FALL: Final = 3
 """One slow answer must not take a server out of rotation."""
 SUCCESSES_TO_RISE: Final = 2
+
+
+log = structlog.get_logger("readstate")
 
 
 class Readiness:
@@ -65,5 +70,9 @@ class Readiness:
             with deadline.within(PATIENCE_SECONDS):
                 await self._check()
         except ReadStateError:
+            return False
+        except Exception as error:
+            # Let out, it would end the watch, and what was last known would be told for ever.
+            log.error("the readiness check failed", exc_info=error)
             return False
         return True

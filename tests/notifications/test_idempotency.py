@@ -127,12 +127,15 @@ async def test_a_key_belongs_to_its_caller(ada: Caller, grace: Caller, messenger
 async def test_a_key_belongs_to_its_callers_organisation(
     ada: Caller, messenger: Caller, producer: Any, caller_for: CallerFor
 ) -> None:
-    await messenger.notify("ada")
-    assert (await ada.call("MarkAllNotificationsSeen", key="key")).changed_count == 1
+    request = pb.MarkAllNotificationsSeenRequest()
+    await ada.reply("MarkAllNotificationsSeen", request, "key")
     await producer.upsert_members({"ada": "globex"})
     await messenger.notify("ada", org_id="globex")
 
-    assert (await ada.call("MarkAllNotificationsSeen", key="key")).changed_count == 1
+    reply = await ada.reply("MarkAllNotificationsSeen", request, "key")
+
+    assert not reply.replayed
+    assert reply.message.changed_count == 1
 
 
 @pytest.mark.parametrize("keys", [[""], ["k" * 256], ["k", "k"], ["k", "other"]])
@@ -187,7 +190,8 @@ async def test_a_key_in_flight_is_told_at_once(ada: Caller, messenger: Caller, d
         error = await asyncio.wait_for(ada.error("MarkNotificationSeen", "key", id=notification_id), 0.5)
 
     assert code_and_reason(error) == (grpc.StatusCode.ABORTED, b"IDEMPOTENCY_KEY_IN_USE")
-    assert (await ada.reply("MarkNotificationSeen", request, "key")).message == (await first).message
+    stored = await first
+    assert (await ada.reply("MarkNotificationSeen", request, "key")).message == stored.message
 
 
 async def test_a_thousand_calls_over_fifty_keys_have_fifty_effects(
@@ -347,6 +351,33 @@ async def test_a_key_taken_by_another_session_is_not_waited_for(
     stored = await first
 
     assert (await keys.once(REQUEST, effect(store, ada))).content == stored.content
+
+
+async def test_a_claim_just_after_anothers_commit_finds_its_reply(
+    database: Database, store: NotificationStore, keys: IdempotencyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = (await members(database))["ada"]
+    running, go_on, committed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    claim = IdempotencyStore._claim
+
+    async def pause() -> None:
+        running.set()
+        await go_on.wait()
+
+    async def claim_late(self: IdempotencyStore, request: KeyedRequest) -> None:
+        go_on.set()
+        await committed.wait()
+        await claim(self, request)
+
+    first = asyncio.create_task(keys.once(REQUEST, effect(store, ada, then=pause)))
+    await running.wait()
+    monkeypatch.setattr(IdempotencyStore, "_claim", claim_late)
+    second = asyncio.create_task(keys.once(REQUEST, effect(store, ada)))
+    await first
+    committed.set()
+
+    assert (await second).replayed
+    assert (await store.unread_summary(ada)).unread == 1
 
 
 # ── For a day ────────────────────────────────────────────────────────────────────────────────────────────────────────

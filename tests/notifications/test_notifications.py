@@ -82,6 +82,10 @@ async def test_a_field_that_breaks_a_rule_is_named(ada: Caller, messenger: Calle
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert b"title" in _details(error)
 
+    error = await ada.error("MarkAllNotificationsSeen", up_to="")
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert b"up_to" in _details(error)
+
     error = await ada.error("ListNotifications", limit=101)
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert b"limit" in _details(error)
@@ -104,7 +108,7 @@ async def test_what_is_not_the_callers_is_not_there_in_the_same_bytes(
     field = "up_to" if method == "MarkAllNotificationsSeen" else "id"
 
     answers = set()
-    for notification_id in (graces, bobs, "nf_000000000000", "nf_", "", "\0", graces.upper(), graces + "\n"):
+    for notification_id in (graces, bobs, "nf_000000000000", "nf_", "x", "\0", graces.upper(), graces + "\n"):
         error = await ada.error(method, **{field: notification_id})
         answers.add((error.code(), error.details(), _details(error)))
 

@@ -1,9 +1,11 @@
 """What nobody expected: the caller is told that it happened, and nothing of the inside."""
 
 import asyncio
+import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 
 import asyncpg
 import grpc
@@ -19,7 +21,8 @@ from readstate.directory import DatabaseDirectory
 from readstate.store.marks import MarkStore
 from readstate.v1.directory_pb2 import UpsertMembersRequest
 from readstate.v1.system_events_pb2 import MarkReadRequest, RecordSystemEventsRequest
-from tests.rpc.wire import Failure, Wire, failure, failure_of
+from tests.rpc.test_health import watching_without_reading
+from tests.rpc.wire import Failure, Wire, failure
 
 MARK_READ = "SystemEventService/MarkRead"
 RECORD = "SystemEventService/RecordSystemEvents"
@@ -32,32 +35,36 @@ UNAVAILABLE = Failure(
 CANARY = "canary-7f3a"
 
 
-@pytest.mark.parametrize(
-    ("raised", "told"),
-    [
-        (RuntimeError(CANARY), INTERNAL),
-        (KeyError(CANARY), INTERNAL),
-        (ExceptionGroup(CANARY, [ValueError(CANARY)]), INTERNAL),
-        (asyncpg.PostgresError(CANARY), INTERNAL),
-        (TimeoutError(CANARY), INTERNAL),
-        (StopAsyncIteration(CANARY), INTERNAL),
-        (asyncio.CancelledError(CANARY), UNAVAILABLE),
-    ],
-    ids=lambda value: type(value).__name__,
-)
+UNEXPECTED: list[tuple[BaseException, Failure]] = [
+    (RuntimeError(CANARY), INTERNAL),
+    (KeyError(CANARY), INTERNAL),
+    (ExceptionGroup(CANARY, [ValueError(CANARY)]), INTERNAL),
+    (asyncpg.PostgresError(CANARY), INTERNAL),
+    (TimeoutError(CANARY), INTERNAL),
+    (StopAsyncIteration(CANARY), INTERNAL),
+    (grpc.RpcError(CANARY), INTERNAL),
+    (asyncio.CancelledError(CANARY), UNAVAILABLE),
+]
+
+
 async def test_an_exception_in_a_handler_or_before_it_is_told_without_its_text(
-    ada: ReadState, wire: Wire, monkeypatch: pytest.MonkeyPatch, raised: BaseException, told: Failure
+    ada: ReadState, wire: Wire, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
+    metadata = (*wire.bearer("ada"), ("x-request-id", "r"))
+    for kind, name in (MarkStore, "mark_read"), (DatabaseDirectory, "find"):
+        for raised, told in UNEXPECTED:
+            with subtests.test(place=name, raised=repr(raised)), monkeypatch.context() as patch:
+                patch.setattr(kind, name, failing(raised))
+                patch.setattr(DatabaseDirectory, "cached", lambda *_: None)
+                assert await failure(wire.call(MARK_READ, ONE, metadata)) == told
+    await wire.call(MARK_READ, ONE, metadata)
+
+
+def failing(raised: BaseException) -> Callable[..., Awaitable[None]]:
     async def fail(*_: object) -> None:
         raise raised
 
-    metadata = (*wire.bearer("ada"), ("x-request-id", "r"))
-    for place in (MarkStore, "mark_read"), (DatabaseDirectory, "find"):
-        with monkeypatch.context() as patch:
-            patch.setattr(*place, fail)
-            patch.setattr(DatabaseDirectory, "cached", lambda *_: None)
-            assert await failure(wire.call(MARK_READ, ONE, metadata)) == told
-    await wire.call(MARK_READ, ONE, metadata)
+    return fail
 
 
 async def test_an_exception_that_was_caused_by_another_is_told_without_either(
@@ -75,14 +82,17 @@ async def test_an_exception_that_was_caused_by_another_is_told_without_either(
 
 
 @pytest.fixture
-def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """All that has been written, as the commands write it: both streams, libraries included."""
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """All that has been logged, as the commands log it, libraries included."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
     telemetry.configure_logging("debug", "json")
-    yield lambda: "".join(capfd.readouterr())
+    yield stream.getvalue
     structlog.reset_defaults()
-    root.handlers[:], level = before
+    root.handlers[:] = handlers
     root.setLevel(level)
 
 
@@ -107,18 +117,14 @@ async def test_a_secret_is_in_no_reply_and_in_no_line_of_the_log(
                 reply = await wire.call(method, request, metadata)  # type: ignore[arg-type]
             except grpc.aio.AioRpcError as error:
                 replies.append(f"{error!r} {error.initial_metadata()} {error.trailing_metadata()}")
-                assert failure_of(error).request_id == "r"
                 return error.code()
             replies.append(repr(reply))
             return StatusCode.OK
 
-        async def fail(*_: object) -> None:
-            raise RuntimeError(CANARY)
-
         token = auth.sign(settings, user=f"{CANARY}-user", scope=scope)
         stranger = auth.sign(settings, user=f"{CANARY}-stranger")
         event = {"type": f"{CANARY}-type", "title": f"{CANARY}-title", "payload": {CANARY: CANARY}}
-        record = RecordSystemEventsRequest(org_id=f"{CANARY}-org", events=[event])  # type: ignore[list-item]
+        record = RecordSystemEventsRequest(org_id=f"{CANARY}-org", events=[event])
         upsert = UpsertMembersRequest(members=[{"user_id": f"{CANARY}-user", "org_id": f"{CANARY}-org"}])
         forged = f"{token[:-4]}{CANARY}"
 
@@ -138,7 +144,7 @@ async def test_a_secret_is_in_no_reply_and_in_no_line_of_the_log(
         assert await ask(RECORD, record, token) == StatusCode.INTERNAL
         await alter(url, "ALTER TABLE read_mark RENAME TO gone")
         assert await ask(MARK_READ, ONE, token) == StatusCode.INTERNAL
-        monkeypatch.setattr(MarkStore, "mark_read", fail)
+        monkeypatch.setattr(MarkStore, "mark_read", failing(RuntimeError(CANARY)))
         assert await ask(MARK_READ, ONE, token) == StatusCode.INTERNAL
 
     lines = logged()
@@ -155,10 +161,7 @@ async def test_a_secret_is_in_no_reply_and_in_no_line_of_the_log(
 async def test_a_failure_that_nobody_expected_is_logged_with_the_id_that_the_caller_was_told(
     logged: Callable[[], str], settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object) -> None:
-        raise RuntimeError(CANARY)
-
-    monkeypatch.setattr(DatabaseDirectory, "find", fail)
+    monkeypatch.setattr(DatabaseDirectory, "find", failing(RuntimeError(CANARY)))
     async with (
         app.running(settings) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
@@ -173,6 +176,18 @@ async def test_a_failure_that_nobody_expected_is_logged_with_the_id_that_the_cal
     assert told["exception"][0]["type"] == "RuntimeError"
     assert any("test_faults.py" in frame for frame in told["exception"][0]["frames"])
     assert (call["code"], call["user"], call["method"]) == ("INTERNAL", "ada", "SystemEventService/MarkRead")
+
+
+async def test_a_client_that_goes_away_is_no_error_of_ours(logged: Callable[[], str], settings: ServerSettings) -> None:
+    async with app.running(settings) as server:
+        async with watching_without_reading(server):
+            pass
+        await asyncio.sleep(0.1)
+        async with watching_without_reading(server):
+            pass  # and the server drains before it notices
+    lines = [json.loads(line) for line in logged().splitlines()]
+    assert {line["level"] for line in lines} == {"info"}
+    assert [line["code"] for line in lines if line["event"] == "call"] == ["CANCELLED"] * 2
 
 
 async def test_one_line_is_logged_for_each_call_and_control_characters_are_not(

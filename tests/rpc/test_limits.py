@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
+import grpc
 import pytest
 from grpc import StatusCode
 
+from readstate import deadline
 from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.errors import OutOfTime
@@ -96,6 +99,31 @@ async def test_a_client_that_has_less_time_is_not_kept_longer(ada: ReadState, ga
     with pytest.raises(OutOfTime):
         await ada.mark_read([1], timeout=0.1)
     await gate.holds(0)
+
+
+async def test_a_quarter_of_a_second_is_enough_for_any_call(ada: ReadState, producer: ReadState) -> None:
+    await producer.upsert_members({"ada": "acme"}, timeout=0.25)
+    # Looks the member up, which has just been forgotten.
+    assert await ada.mark_read([1], timeout=0.25) == MarkResult(changed=1, matched=1)
+    assert await producer.record_system_events("acme", [{"type": "t"}], timeout=0.25) == [51]
+
+
+async def test_a_stream_that_its_client_leaves_open_is_ended_but_for_health(
+    channel: grpc.aio.Channel, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadline, "LONGEST", 0.2)
+    reflection: Any = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+    health: Any = channel.unary_stream("/grpc.health.v1.Health/Watch")
+    watch = health(b"")
+    await watch.read()
+    streams = [reflection(metadata=wire.bearer("anybody")) for _ in range(2)]
+    for stream in streams:
+        async with asyncio.timeout(2):
+            assert (await failure(stream.read())).code == StatusCode.DEADLINE_EXCEEDED
+    # Both places are free again.
+    assert (await failure(wire.call(MARK_READ, ONE, wire.bearer("anybody")))).reason == "USER_NOT_FOUND"
+    assert not watch.done()
+    watch.cancel()
 
 
 async def test_a_call_without_any_time_does_nothing(ada: ReadState, gate: Gate) -> None:

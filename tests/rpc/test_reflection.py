@@ -1,6 +1,7 @@
 """Reflection, behind authentication like any method."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
 import pytest
@@ -62,7 +63,7 @@ async def test_what_does_not_exist_is_not_found_and_the_stream_goes_on(channel: 
         ServerReflectionRequest(file_containing_symbol="no.such.Symbol"),
         ServerReflectionRequest(file_by_filename="/etc/passwd"),
         ServerReflectionRequest(all_extension_numbers_of_type="no.such.Type"),
-        ServerReflectionRequest(file_containing_extension={"containing_type": "no.Type", "extension_number": 1}),  # type: ignore[arg-type]
+        ServerReflectionRequest(file_containing_extension={"containing_type": "no.Type", "extension_number": 1}),
         ServerReflectionRequest(),
         LIST,
     ]
@@ -82,8 +83,8 @@ async def reflected(
     version: str = VERSIONS[0],
 ) -> list[ServerReflectionResponse]:
     data = [request if isinstance(request, bytes) else request.SerializeToString() for request in requests]
-    method = channel.stream_stream(f"/{version}/ServerReflectionInfo")
-    call = method(iter(data), metadata=metadata, timeout=3)  # type: ignore[arg-type]
+    method: Any = channel.stream_stream(f"/{version}/ServerReflectionInfo")
+    call = method(iter(data), metadata=metadata, timeout=3)
     return [ServerReflectionResponse.FromString(reply) async for reply in call]
 
 

@@ -20,7 +20,7 @@ class Cors:
 
     def __init__(self, origins: Collection[str]) -> None:
         self._everyone = "*" in origins
-        self._origins = frozenset(origin.lower().encode() for origin in origins)
+        self._origins = frozenset(origin.encode() for origin in origins)
 
     def headers(self, request: Mapping[bytes, bytes]) -> Headers:
         """For every answer, errors too. `request` is the headers of the request."""

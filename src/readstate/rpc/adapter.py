@@ -120,13 +120,21 @@ class Registrar:
             except asyncio.CancelledError:
                 if not self._ending:
                     raise
-                # For a handler that is cancelled grpc sends nothing, and the call would last until its client ends it.
                 task.uncancel()
-                await context.abort(StatusCode.UNAVAILABLE, Unavailable.message)
+                await _end(context)
             finally:
                 self._streams.discard(task)
 
         return serve_stream if method.streaming else serve
+
+
+async def _end(context: Context) -> None:
+    # For a handler that is cancelled grpc sends nothing, and the call would last until its client ends it.
+    try:
+        await context.abort(StatusCode.UNAVAILABLE, Unavailable.message)
+    except grpc.aio.InternalError:
+        # An answer was on its way, to a client that does not read.
+        raise asyncio.CancelledError from None
 
 
 class _EveryMethod(grpc.GenericRpcHandler):

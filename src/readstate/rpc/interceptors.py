@@ -53,6 +53,9 @@ async def errors(call_next: Handler, request: Any, call: Call) -> Any:
             raise
         # A library cancelled something of its own. Let out, it would leave the client waiting.
         await _abort(call, Unavailable())
+    except grpc.aio.InternalError:
+        # What grpc raises where an answer meets a client that has gone: no error of ours, and nobody to be told.
+        raise asyncio.CancelledError from None
     except Exception as error:
         log.error("internal error", request_id=call.request_id, method=call.method.name, exc_info=error)
         await _abort(call, Internal())
@@ -90,6 +93,9 @@ def access_log(metrics: Metrics) -> Interceptor:
             raise
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED if _cancelled_from_outside() else grpc.StatusCode.UNAVAILABLE
+            raise
+        except grpc.aio.InternalError:
+            code = grpc.StatusCode.CANCELLED
             raise
         except ReadStateError as error:
             code, reason = code_of(error), error.reason
@@ -146,12 +152,15 @@ class Limiter:
 
 
 async def bounded_time(call_next: Handler, request: Any, call: Call) -> Any:
-    """End the call by its deadline: the client's, at most `deadline.LONGEST`. Streams last as long as they last.
+    """End the call by its deadline: the client's, at most `deadline.LONGEST`.
+
+    Only the streams that anybody may open, as health's, last as long as they last: any other takes one of the limiter's
+    places.
 
     Raises:
         OutOfTime: the call did not end in time.
     """
-    if call.method.streaming:
+    if call.method.streaming and not call.method.access.token:
         return await call_next(request, call)
     # None or, with the native engine, a very large number where the client names no deadline.
     client_seconds: float | None = call.context.time_remaining()

@@ -20,7 +20,12 @@ ACQUIRE_SECONDS: Final = 0.25
 stuck after 9 s in the release; `acquire(timeout=…)` with `fetch(timeout=…)` inside was free after 1.25 s."""
 
 RESERVE_SECONDS: Final = 0.3
-"""What a statement leaves of the call's time, for giving its connection back and telling the caller."""
+"""What a statement leaves of the call's time, for giving its connection back and telling the caller: this, or half of
+what remains where that is less, or else a client with a deadline of 0.3 s would never be served."""
+
+TRANSACTION_SECONDS: Final = 2.0
+"""Bounds BEGIN, COMMIT and ROLLBACK, which the driver sends by itself: the end of a call must not wait for a server that
+has stalled."""
 
 RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
 
@@ -41,10 +46,10 @@ class Connection(asyncpg.Connection):
         Raises:
             OutOfTime: nothing remains; the statement was not sent.
         """
-        seconds = deadline.remaining() - RESERVE_SECONDS
-        if seconds <= 0:
+        remaining = deadline.remaining()
+        if remaining <= 0:
             raise OutOfTime
-        return await self.fetch(statement, *args, timeout=seconds)
+        return await self.fetch(statement, *args, timeout=remaining - min(RESERVE_SECONDS, remaining / 2))
 
 
 _joined: ContextVar[Connection | None] = ContextVar("readstate_transaction", default=None)
@@ -145,6 +150,7 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
             min_size=min(2, settings.pool_size),
             max_size=settings.pool_size,
             timeout=5,
+            command_timeout=TRANSACTION_SECONDS,
             connection_class=Connection,
             statement_cache_size=settings.statement_cache_size,
             max_cached_statement_lifetime=0,

@@ -215,10 +215,10 @@ class NotificationServiceServicer:
         Idempotent, but for the count: after a retry, the client's or one hidden in the server, `changed_count` can be
         lower than what the call changed, unless it came with an idempotency key, which is honoured.
 
-        Errors: INVALID_ARGUMENT naming `idempotency-key`, if it is not valid, or `up_to`, if it is empty; NOT_FOUND if `up_to` names no notification
-        of the caller; UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has
-        no organisation or the token lacks the scope; FAILED_PRECONDITION and ABORTED for a key that is taken;
-        RESOURCE_EXHAUSTED, UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+        Errors: INVALID_ARGUMENT naming `idempotency-key`, if it is not valid, or `up_to`, if it is empty; NOT_FOUND if
+        `up_to` names no notification of the caller; UNAUTHENTICATED without a valid token or for an unknown user;
+        PERMISSION_DENIED if the member has no organisation or the token lacks the scope; FAILED_PRECONDITION and ABORTED
+        for a key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,102 @@
+"""The command line of the benchmark."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+
+from bench import report, tools
+from bench.errors import BenchError
+from bench.model import Sample
+from bench.plan import CONTENDERS, FULL, LEVELS, QUICK, RESULTS, Case, cases
+from bench.run import run
+from bench.summary import lines
+from readstate.errors import StartupError
+
+PARTS = (*CONTENDERS, "growth")
+
+
+def _parts(text: str) -> list[str]:
+    parts = text.split(",")
+    if unknown := set(parts) - set(PARTS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not among {', '.join(PARTS)}")
+    return parts
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench", description="Measures readstate and its peers.")
+    parser.add_argument("--quick", action="store_true", help="one short round; writes quick.json, not latest.json")
+    selection = parser.add_argument_group("a part of it, for tuning: prints the figures and writes no file")
+    selection.add_argument("--only", type=_parts, metavar="NAME,NAME", help=", ".join(PARTS))
+    selection.add_argument("--level", type=int, choices=LEVELS, help="calls in flight")
+    selection.add_argument("--ids", type=int, choices=(1, 1000), help="ids of a call")
+    selection.add_argument("--rounds", type=int)
+    selection.add_argument("--seconds", type=int, help="of each measurement")
+    return parser.parse_args()
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Ours come from the bench alone.
+    for name in [name for name in os.environ if name.startswith(("READSTATE_", "PG"))]:
+        del os.environ[name]
+    try:
+        _run(_arguments())
+    except (BenchError, StartupError) as error:
+        sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    plan = QUICK if arguments.quick else FULL
+    given = {name: value for name in ("rounds", "seconds") if (value := getattr(arguments, name)) is not None}
+    is_part = bool(given) or any(value is not None for value in (arguments.only, arguments.level, arguments.ids))
+    parts = _installed(arguments.only or list(PARTS))
+    chosen = [case for case in cases() if case.contender in parts and _matches(case, arguments)]
+    with_growth = "growth" in parts and (not is_part or "growth" in (arguments.only or ()))
+    if not chosen and not with_growth:
+        raise BenchError("nothing to measure")
+
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {line}", flush=True)
+
+    results = run(replace(plan, **given), chosen, with_growth=with_growth, say=say)
+    found = lines([Sample(**sample) for sample in results["rounds"]])
+    table = report.markdown(results, found)
+    print(f"\n{table}")
+    if is_part:
+        return
+    from bench import plot  # slow to import, and needed only here
+
+    name = "quick" if arguments.quick else "latest"
+    RESULTS.mkdir(exist_ok=True)
+    report.write_json(RESULTS / f"{name}.json", results)
+    (RESULTS / f"{name}.md").write_text(table)
+    plot.draw(found, results["machine"], RESULTS, name)
+    if name == "latest" and not report.put_into_readme(table):
+        say("README.md has no place for the table: <!-- bench --> … <!-- /bench -->")
+    say(f"written: {RESULTS.name}/{name}.json, .md, .svg, .png")
+
+
+def _matches(case: Case, arguments: argparse.Namespace) -> bool:
+    # pgbench alone is compared with every level.
+    level_fits = arguments.level in (None, case.level) or (case.contender == "pgbench" and case.ids == 1)
+    return level_fits and arguments.ids in (None, case.ids)
+
+
+def _installed(parts: list[str]) -> list[str]:
+    for tool, absent in tools.missing(parts).items():
+        print(f"bench: without {tool} no {', '.join(sorted(absent))}. To get it: {tools.HOW[tool]}", file=sys.stderr)
+        parts = [part for part in parts if part not in absent]
+    if not parts:
+        raise BenchError("nothing of that can be measured here")
+    return parts
+
+
+if __name__ == "__main__":
+    main()

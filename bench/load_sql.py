@@ -1,0 +1,51 @@
+"""Load from pgbench: the service's own statement, prepared, and nothing around it."""
+
+import re
+from typing import Final
+
+from bench.database import Caller, Database
+from bench.model import Load
+from bench.plan import BUILD, EVENTS, STRIDE
+from bench.processes import run
+from bench.tools import program
+from readstate.store import sql
+
+# `n` counts each client's transactions; the formula is that of bench/ids.py.
+_ONE: Final = f"""\
+\\set n :n + 1
+\\set event ((:n * :clients + :client_id) * {STRIDE}) % {EVENTS} + 1
+"""
+# pgbench's variables hold numbers and no arrays, so the server makes the array, in well under a tenth of the time.
+_MANY: Final = """\
+\\set n :n + 1
+\\set first (:n * :clients + :client_id) * :ids + 1
+"""
+_ARRAY: Final = "ARRAY (SELECT generate_series(:first::bigint, :first::bigint + :ids::bigint - 1))"
+
+
+def script(ids: int) -> str:
+    array = "ARRAY[:event]" if ids == 1 else _ARRAY
+    statement = sql.MARK_READ.replace("$1", ":org").replace("$2", ":member").replace("$3", array)
+    assert "$" not in statement
+    return (_ONE if ids == 1 else _MANY) + statement.strip() + ";\n"
+
+
+def pgbench(database: Database, caller: Caller, *, clients: int, ids: int, seconds: int) -> Load:
+    """Run the statement for `seconds`. Every statement begun is waited for and counted."""
+    path = BUILD / f"pgbench-{ids}.sql"
+    path.write_text(script(ids))
+    values = {"n": -1, "clients": clients, "ids": ids, "org": database.org_key, "member": caller.member_key}
+    command = [program("pgbench"), "--no-vacuum", "-M", "prepared", "-c", str(clients), "-j", str(min(2, clients))]
+    command += ["-T", str(seconds), "-f", str(path)]
+    for name, value in values.items():
+        command += ["-D", f"{name}={value}"]
+    output = run(command, seconds=seconds + 30, ours=database.environment)
+    calls = int(_find(r"transactions actually processed: (\d+)", output))
+    rate = float(_find(r"tps = ([\d.]+)", output))
+    return Load(calls=calls, seconds=calls / rate, p50_ms=None, p99_ms=None)
+
+
+def _find(pattern: str, output: str) -> str:
+    match = re.search(pattern, output)
+    assert match is not None, output
+    return match[1]

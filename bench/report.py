@@ -1,0 +1,81 @@
+"""Writes what was found: JSON with every raw figure, and the tables of the README."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from bench.bars import BARS
+from bench.plan import BULK_IDS, LABELS, ROOT, Case
+from bench.summary import Lines, Spread
+
+README: Final = ROOT / "README.md"
+_PLACE: Final = re.compile(r"(<!-- bench -->).*?(<!-- /bench -->)", re.DOTALL)
+
+
+def write_json(path: Path, results: dict[str, Any]) -> None:
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+
+
+def markdown(results: dict[str, Any], found: Lines) -> str:
+    """The bars and the rates behind them, as two tables."""
+    machine, plan = results["machine"], results["plan"]
+    rounds = "one round" if plan["rounds"] == 1 else f"{plan['rounds']} interleaved rounds"
+    intro = (
+        f"Measured on {machine['cores']} cores and {machine['memory_gib']} GiB, the load generator on the same cores;"
+        f" medians of {rounds} of {plan['seconds']} s, the least and the most in brackets; every call marks an event"
+        " that was unread."
+    )
+    return "\n\n".join(part for part in (intro, _bars(results["ratios"]), _rates(found)) if part) + "\n"
+
+
+def _bars(ratios: dict[str, float | None]) -> str:
+    measured = [(bar, value) for bar in BARS if (value := ratios[bar.ratio]) is not None]
+    return _table(
+        ["at", "figure", "bar", "measured", ""],
+        (
+            [bar.at, bar.figure, bar.text, f"{value:.2f}", "reached" if bar.reached(value) else "not reached"]
+            for bar, value in measured
+        ),
+    )
+
+
+def _rates(found: Lines) -> str:
+    return _table(
+        ["contender", "in flight", "calls/s", "p50 ms", "p99 ms"],
+        (
+            [_label(case), str(case.level), _whole(line.calls_per_second), _fine(line.p50_ms), _fine(line.p99_ms)]
+            for case, line in found.items()
+        ),
+    )
+
+
+def _label(case: Case) -> str:
+    return LABELS[case.contender] + (f", {BULK_IDS:,} ids a call" if case.ids > 1 else "")
+
+
+def _whole(spread: Spread) -> str:
+    if spread.min == spread.max:
+        return f"{spread.median:,.0f}"
+    return f"{spread.median:,.0f} ({spread.min:,.0f} to {spread.max:,.0f})"
+
+
+def _fine(spread: Spread | None) -> str:
+    return "" if spread is None else f"{spread.median:.2f}"
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    if len(lines) == 2:
+        return ""
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def put_into_readme(text: str) -> bool:
+    """Replace what stands between the marks `<!-- bench -->` and `<!-- /bench -->`; False if there are none."""
+    old = README.read_text()
+    new = _PLACE.sub(lambda place: f"{place[1]}\n{text}{place[2]}", old)
+    if new != old:
+        README.write_text(new)
+    return _PLACE.search(old) is not None

@@ -1,0 +1,109 @@
+"""A gateway in front of the server of tests/conftest.py, and a client of HTTP."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+
+from readstate import app, auth, config, demo
+from readstate.app import Running
+from readstate.config import GatewaySettings, ServerSettings
+from readstate.gateway import app as gateway_app
+from readstate.store import pool
+from readstate.store.migrate import migrate
+from tests.conftest import PostgresServer
+
+PATH = "/systemevent/read"
+
+Bearer: TypeAlias = Callable[..., dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway that listens."""
+
+    port: int
+    admin_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        return f"http://127.0.0.1:{self.admin_port}"
+
+
+def settings_for(upstream: str | int, **values: Any) -> GatewaySettings:
+    """Settings of a gateway for a server: its port on this machine, or a target."""
+    target = f"127.0.0.1:{upstream}" if isinstance(upstream, int) else upstream
+    listen = {"gateway_listen": "127.0.0.1:0", "gateway_admin_listen": "127.0.0.1:0"}
+    return config.load(GatewaySettings, **({"upstream": target, "drain_delay": 0, **listen} | values))
+
+
+# One database, server and gateway for all tests of this folder: what the tests leave behind are read marks.
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    async with postgres_server.copied(postgres_server.template) as url:
+        await migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str) -> ServerSettings:
+    return config.load(
+        ServerSettings,
+        database_url=database_url,
+        token_issuer="https://id.example",
+        token_audience="readstate",
+        token_secret="a secret of the tests, and of nothing else",
+        listen="127.0.0.1:0",
+        admin_listen="127.0.0.1:0",
+        drain_delay=0,
+    )
+
+
+@pytest.fixture(scope="session")
+async def server(settings: ServerSettings) -> AsyncIterator[Running]:
+    async with app.running(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def demo_data(server: Running, settings: ServerSettings) -> None:
+    """The members and events of `readstate dev`."""
+    async with pool.connect(settings) as database:
+        await demo.load(database, 0, lambda _: None)
+
+
+@pytest.fixture(scope="session")
+async def gateway(server: Running) -> AsyncIterator[Gateway]:
+    async with gateway_app.running(settings_for(server.port)) as ports:
+        yield Gateway(*ports)
+
+
+@pytest.fixture
+def bearer(settings: ServerSettings) -> Bearer:
+    """The header that says who is calling: `bearer("ada")`."""
+
+    def bearer(user: str, **values: Any) -> dict[str, str]:
+        return {"authorization": f"Bearer {auth.sign(settings, user=user, **values)}"}
+
+    return bearer
+
+
+@pytest.fixture
+async def rest(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+async def as_ada(rest: httpx.AsyncClient, demo_data: None, bearer: Bearer) -> httpx.AsyncClient:
+    """A client that ada's token goes with."""
+    rest.headers.update(bearer("ada"))
+    return rest

@@ -1,0 +1,139 @@
+"""The Python client: tokens, deadlines, repetition and errors."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from grpc import StatusCode
+
+from readstate import auth, errors
+from readstate.app import Running
+from readstate.client import CallFailed, ReadState
+from readstate.config import ServerSettings
+from readstate.model import MarkResult
+from readstate.store.events import EventStore
+from readstate.store.marks import MarkStore
+
+
+class Issuer:
+    """Issues tokens for ada: expired ones first, `stale` of them."""
+
+    def __init__(self, settings: ServerSettings, stale: int) -> None:
+        self._settings = settings
+        self._stale = stale
+        self.issued = 0
+
+    async def __call__(self) -> str:
+        self.issued += 1
+        await asyncio.sleep(0.05)
+        return auth.sign(self._settings, user="ada", expires_in=-60 if self.issued <= self._stale else 60)
+
+
+@pytest.fixture
+def target(server: Running, demo_data: None) -> str:
+    return f"127.0.0.1:{server.port}"
+
+
+async def test_a_token_is_fetched_once_for_many_calls(target: str, settings: ServerSettings) -> None:
+    issuer = Issuer(settings, stale=0)
+    async with ReadState(target, token=issuer) as ada:
+        await asyncio.gather(*(ada.mark_read([1]) for _ in range(20)))
+        await ada.mark_read([1])
+    assert issuer.issued == 1
+
+
+async def test_an_expired_token_is_renewed_once_for_all_calls(target: str, settings: ServerSettings) -> None:
+    issuer = Issuer(settings, stale=1)
+    async with ReadState(target, token=issuer) as ada:
+        results = await asyncio.gather(*(ada.mark_read([1]) for _ in range(20)))
+        assert sum(result.changed for result in results) == 1
+        await ada.mark_read([1])
+    assert issuer.issued == 2
+
+
+async def test_a_renewed_token_that_has_expired_as_well_is_an_error(target: str, settings: ServerSettings) -> None:
+    issuer = Issuer(settings, stale=9)
+    async with ReadState(target, token=issuer) as ada:
+        with pytest.raises(errors.ExpiredToken):
+            await ada.mark_read([1])
+    assert issuer.issued == 2
+
+
+async def test_a_token_given_as_text_is_used_as_it_is(target: str, settings: ServerSettings) -> None:
+    async with ReadState(target, token=auth.sign(settings, user="ada", expires_in=-60)) as ada:
+        with pytest.raises(errors.ExpiredToken):
+            await ada.mark_read([1])
+    async with ReadState(target, token="") as nobody:
+        with pytest.raises(errors.MissingToken):
+            await nobody.mark_read([1])
+
+
+async def test_an_error_has_its_type_its_text_its_field_and_the_id_of_its_request(ada: ReadState) -> None:
+    with pytest.raises(errors.TooManyEventIds) as raised:
+        await ada.mark_read(range(20_000))
+    assert (str(raised.value), raised.value.field) == ("Too many ids: at most 10000", "event_ids")
+    assert raised.value.request_id
+    with pytest.raises(errors.MissingScope) as missing:
+        await ada.remove_members(["ada"])
+    assert (str(missing.value), missing.value.request_id) != ("", None)
+
+
+async def test_a_failure_that_has_no_type_tells_its_code(ada: ReadState) -> None:
+    with pytest.raises(CallFailed, match="larger than max") as raised:
+        await ada.upsert_members({f"{i:0200}": None for i in range(10_000)})
+    assert raised.value.code == StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_where_nobody_listens_the_service_is_unavailable() -> None:
+    async with ReadState("127.0.0.1:1", token="t") as nobody:
+        with pytest.raises(errors.Unavailable):
+            await nobody.mark_read([1], timeout=2)
+
+
+async def test_a_call_has_a_deadline_and_may_bring_its_own(
+    target: str, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(MarkStore, "mark_read", never)
+    loop = asyncio.get_running_loop()
+    async with ReadState(target, token=auth.sign(settings, user="ada"), timeout=0.3) as ada:
+        for timeout, most in (None, 0.6), (0.1, 0.25):
+            began = loop.time()
+            with pytest.raises(errors.OutOfTime):
+                await ada.mark_read([1], timeout=timeout)
+            assert loop.time() - began < most
+
+
+def failing(times: int, act: Callable[..., object], calls: list[int]) -> Callable[..., object]:
+    async def fail_at_first(*args: object) -> object:
+        calls.append(1)
+        if len(calls) <= times:
+            raise errors.DatabaseUnavailable
+        return await act(*args)  # type: ignore[misc]
+
+    return fail_at_first
+
+
+async def test_what_is_safe_to_repeat_is_repeated(ada: ReadState, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(MarkStore, "mark_read", failing(2, MarkStore.mark_read, calls))
+    assert await ada.mark_read([1]) == MarkResult(changed=1, matched=1)
+    assert len(calls) == 3
+
+
+async def test_it_is_not_repeated_for_ever(ada: ReadState, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(MarkStore, "mark_unread", failing(99, MarkStore.mark_unread, calls))
+    with pytest.raises(errors.DatabaseUnavailable):
+        await ada.mark_unread([1])
+    assert len(calls) == 4
+
+
+async def test_what_is_not_safe_to_repeat_is_not_repeated(producer: ReadState, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(EventStore, "record", failing(1, EventStore.record, calls))
+    with pytest.raises(errors.DatabaseUnavailable):
+        await producer.record_system_events("acme", [{"type": "t"}])
+    assert len(calls) == 1

@@ -1,0 +1,148 @@
+"""The end of a server: what was accepted is finished, what is new is refused, and nobody is kept waiting."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from readstate import app
+from readstate.app import Running
+from readstate.client import ReadState
+from readstate.config import ServerSettings
+from readstate.errors import Unavailable
+from readstate.model import MarkResult
+from readstate.store.marks import MarkStore
+from tests.conftest import ClientFor
+from tests.rpc.wire import failure
+
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Life:
+    """A server that can be told to end."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._end = asyncio.Event()
+        self._started = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._live(settings))
+
+    async def _live(self, settings: ServerSettings) -> None:
+        async with app.running(settings) as server:
+            self._started.set_result(server)
+            await self._end.wait()
+
+    async def started(self) -> Running:
+        first, _ = await asyncio.wait([self._task, self._started], return_when=asyncio.FIRST_COMPLETED)
+        server: Running = first.pop().result()
+        return server
+
+    def end(self) -> None:
+        self._end.set()
+
+    async def ended(self) -> None:
+        async with asyncio.timeout(12):
+            await self._task
+
+
+@pytest.fixture
+def settings(settings: ServerSettings, request: pytest.FixtureRequest) -> ServerSettings:
+    """As ever, but for what the test's parameter says."""
+    return settings.model_copy(update=getattr(request, "param", {}))
+
+
+@pytest.fixture
+async def life(settings: ServerSettings) -> AsyncIterator[Life]:
+    life = Life(settings)
+    await life.started()
+    yield life
+    life.end()
+    await life.ended()
+
+
+@pytest.fixture
+async def server(life: Life) -> Running:
+    return await life.started()
+
+
+def watching(channel: grpc.aio.Channel) -> Any:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    return stub.Watch(health_pb2.HealthCheckRequest())
+
+
+@asynccontextmanager
+async def slow_marking(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Event]:
+    """Every MarkRead waits for the event, and then does what it always does."""
+    go_on, mark_read = asyncio.Event(), MarkStore.mark_read
+
+    async def slow(*args: object) -> MarkResult:
+        await go_on.wait()
+        return await mark_read(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MarkStore, "mark_read", slow)
+        yield go_on
+
+
+async def test_calls_in_flight_are_finished_and_new_ones_refused(
+    ada: ReadState, client_for: ClientFor, life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with slow_marking(monkeypatch) as go_on:
+        calls = [asyncio.create_task(ada.mark_read([i])) for i in range(1, 21)]
+        await asyncio.sleep(0.2)
+        life.end()
+        await asyncio.sleep(0.2)
+        with pytest.raises(Unavailable):
+            await client_for("grace").mark_read([1], timeout=4)
+        go_on.set()
+        assert await asyncio.gather(*calls) == [MarkResult(changed=1, matched=1)] * 20
+    await life.ended()
+
+
+@pytest.mark.parametrize("settings", [{"drain_delay": 0.5}], indirect=True)
+async def test_it_goes_on_serving_while_load_balancers_learn(ada: ReadState, life: Life, server: Running) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        watch = watching(channel)
+        await watch.read()
+        life.end()
+        assert (await watch.read()).status == NOT_SERVING
+        assert await ada.mark_read([1]) == MarkResult(changed=1, matched=1)
+
+
+async def test_an_open_watch_hears_it_and_is_ended_and_holds_nothing_up(life: Life, server: Running) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        watch = watching(channel)
+        await watch.read()
+        began = time.monotonic()
+        life.end()
+        assert (await watch.read()).status == NOT_SERVING
+        assert (await failure(watch.read())).code == StatusCode.UNAVAILABLE
+        await life.ended()
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("settings", [{"drain_grace": 0.3}], indirect=True)
+async def test_a_call_that_does_not_end_holds_it_up_for_the_grace_alone(
+    ada: ReadState, life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with slow_marking(monkeypatch):
+        call = asyncio.create_task(ada.mark_read([1]))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        life.end()
+        with pytest.raises(Unavailable):
+            await call
+        await life.ended()
+    assert time.monotonic() - began < 2
+
+
+async def test_both_ports_are_free_again(settings: ServerSettings) -> None:
+    async with app.running(settings) as server:
+        ports = {"listen": f"127.0.0.1:{server.port}", "admin_listen": f"127.0.0.1:{server.admin_port}"}
+    async with app.running(settings.model_copy(update=ports)) as again:
+        assert (again.port, again.admin_port) == (server.port, server.admin_port)

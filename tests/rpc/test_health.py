@@ -1,0 +1,153 @@
+"""grpc.health.v1: each service, without a token, also where others misbehave."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import cycle
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from readstate import app
+from readstate.app import Running
+from readstate.config import ServerSettings
+from readstate.errors import DatabaseUnavailable
+from readstate.store import sql
+from readstate.store.pool import Database, Row
+from tests.rpc.wire import Wire, failure
+
+SERVICES = (
+    "",
+    "readstate.v1.SystemEventService",
+    "readstate.v1.DirectoryService",
+    "readstate.v1.NotificationService",
+)
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+def asking(service: str = "") -> health_pb2.HealthCheckRequest:
+    return health_pb2.HealthCheckRequest(service=service)
+
+
+@pytest.fixture
+async def health(channel: grpc.aio.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel)
+
+
+@pytest.fixture
+def database_away(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """While set, the database answers nobody who asks how it is. The server notices fast."""
+    away = asyncio.Event()
+    failures = cycle([DatabaseUnavailable(), RuntimeError("what nobody expected")])
+    rows = Database.rows
+
+    async def faulty(self: Database, statement: str, *args: object, repeatable: bool) -> list[Row]:
+        if away.is_set() and statement == sql.PING:
+            raise next(failures)
+        return await rows(self, statement, *args, repeatable=repeatable)
+
+    monkeypatch.setattr(Database, "rows", faulty)
+    monkeypatch.setattr("readstate.readiness.PERIOD_SECONDS", 0.01)
+    return away
+
+
+async def test_each_service_can_be_checked_without_a_token(health: Any) -> None:
+    for service in SERVICES:
+        assert (await health.Check(asking(service))).status == SERVING
+
+
+async def test_all_services_can_be_listed(health: Any) -> None:
+    statuses = (await health.List(asking())).statuses
+    assert {service: answer.status for service, answer in statuses.items()} == dict.fromkeys(SERVICES, SERVING)
+
+
+async def test_checking_an_unknown_service_is_not_found(health: Any) -> None:
+    assert (await failure(health.Check(asking("nobody")))).code == StatusCode.NOT_FOUND
+
+
+async def test_a_token_that_is_not_valid_does_not_keep_health_from_answering(wire: Wire) -> None:
+    await wire.call("/grpc.health.v1.Health/Check", b"", (("authorization", "Bearer nonsense"),))
+
+
+async def test_bytes_that_are_no_health_request_are_refused(wire: Wire) -> None:
+    assert (await failure(wire.call("/grpc.health.v1.Health/Check", b"\xff"))).reason == "MALFORMED_REQUEST"
+
+
+async def test_a_watch_tells_the_state_and_each_change(database_away: asyncio.Event, health: Any) -> None:
+    watches = [health.Watch(asking(service)) for service in (*SERVICES, "nobody")]
+    assert [await told(watch) for watch in watches] == [SERVING] * 4 + [SERVICE_UNKNOWN]
+    database_away.set()
+    assert [await told(watch) for watch in watches[:4]] == [NOT_SERVING] * 4
+    assert (await health.Check(asking())).status == NOT_SERVING
+    database_away.clear()
+    assert [await told(watch) for watch in watches[:4]] == [SERVING] * 4
+    for watch in watches:
+        watch.cancel()
+
+
+async def test_one_slow_answer_of_the_database_changes_nothing(
+    database_away: asyncio.Event, health: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("readstate.readiness.FAILURES_TO_FALL", 1_000_000)
+    database_away.set()
+    await asyncio.sleep(0.2)
+    assert (await health.Check(asking())).status == SERVING
+
+
+async def test_a_watcher_who_reads_nothing_keeps_no_other_from_the_news_nor_the_server_from_its_end(
+    database_away: asyncio.Event, settings: ServerSettings
+) -> None:
+    async with (
+        asyncio.timeout(5),
+        app.running(settings) as server,
+        watching_without_reading(server),
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(asking())
+        assert await told(watch) == SERVING
+        database_away.set()
+        assert await told(watch) == NOT_SERVING
+
+
+async def told(watch: grpc.aio.UnaryStreamCall[object, health_pb2.HealthCheckResponse]) -> int:
+    async with asyncio.timeout(3):
+        reply = await watch.read()
+    assert isinstance(reply, health_pb2.HealthCheckResponse)
+    return reply.status
+
+
+@asynccontextmanager
+async def watching_without_reading(server: Running) -> AsyncIterator[None]:
+    """A watch of everything by a client that allows no byte of an answer: an initial window of 0, RFC 9113, 6.9.2."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    settings = frame(0x4, 0, 0, struct.pack(">HI", 0x4, 0))
+    # :method POST and :scheme http from the static table, the rest as literals (RFC 7541, 6.2.2).
+    headers = b"\x83\x86" + literal(4, "/grpc.health.v1.Health/Watch") + literal(1, "localhost")
+    headers += literal("content-type", "application/grpc") + literal("te", "trailers")
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+    writer.write(frame(0x1, 0x4, 1, headers) + frame(0x0, 0x1, 1, bytes(5)))
+    acknowledged = frame(0x4, 0x1, 0, b"")
+    while acknowledged not in (await reader.read(4096)):
+        pass
+    writer.write(acknowledged)
+    await asyncio.sleep(0.1)
+    try:
+        yield
+    finally:
+        writer.close()
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def literal(name: int | str, value: str) -> bytes:
+    known = bytes([name]) if isinstance(name, int) else b"\0" + bytes([len(name)]) + name.encode()
+    return known + bytes([len(value)]) + value.encode()

@@ -122,7 +122,7 @@ async def connection(database_url: str) -> Any:
     await connection.close()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=st.lists(calls, min_size=15, max_size=60))  # without a minimum hypothesis makes short ones
 async def test_any_sequence_of_calls_does_what_the_model_does(
     sequence: list[tuple[Any, ...]], producer: ReadState, client_for: ClientFor, connection: Any

@@ -22,7 +22,8 @@ MOST_IDS: Final = 2_000
 BATCH_SECONDS: Final = 1.0
 """What a batch may take. It is not bound by its calls' deadlines: the shortest would fail them all."""
 WRITERS: Final = 2
-"""Batches in flight at once: one is written while the next is made (bench: one alone was slower, three no faster)."""
+"""Batches in flight at once: one that waits for a stuck row does not hold up the others. One, two and three measured
+alike under `make bench`."""
 LONGEST_QUEUE: Final = 10_000
 """Calls that may wait."""
 

@@ -31,12 +31,14 @@ def script(ids: int) -> str:
 
 
 def pgbench(database: Database, caller: Caller, *, clients: int, ids: int, seconds: int) -> Load:
-    """Run the statement for `seconds`. Every statement begun is waited for and counted."""
+    """Run the statement for `seconds`, or with many ids until there are no more. Every statement begun is waited for and counted."""
     path = BUILD / f"pgbench-{ids}.sql"
     path.write_text(script(ids))
     values = {"n": -1, "clients": clients, "ids": ids, "org": database.org_key, "member": caller.member_key}
     command = [program("pgbench"), "--no-vacuum", "-M", "prepared", "-c", str(clients), "-j", str(min(2, clients))]
-    command += ["-T", str(seconds), "-f", str(path)]
+    # Large calls use the events up within seconds: so many that each event is marked once.
+    command += ["-T", str(seconds)] if ids == 1 else ["-t", str(EVENTS // ids // clients)]
+    command += ["-f", str(path)]
     for name, value in values.items():
         command += ["-D", f"{name}={value}"]
     output = run(command, seconds=seconds + 30, ours=database.environment)

@@ -3,9 +3,10 @@
 A test that asks for `server` runs the composition root in its own process. `READSTATE_ENGINE` chooses the engine.
 """
 
+import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import structlog
+import uvicorn.server
 import uvloop
 
 from readstate import app, auth, config, demo, embedded
@@ -122,6 +124,24 @@ async def empty_database_url(postgres_server: PostgresServer) -> AsyncIterator[s
     """A database that no migration has touched."""
     async with postgres_server.copied("template1") as url:
         yield url
+
+
+class _Hasty:
+    """`asyncio` for uvicorn: it looks ten times a second whether it is to end, and then waits as long once more."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hasty_listeners() -> Iterator[None]:
+    """Two thirds of what a test with a server would take, it would wait for the end of its admin listener."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.server, "asyncio", _Hasty())
+        yield
 
 
 # ── The server and its callers ───────────────────────────────────────────────────────────────────────────────────────

@@ -55,6 +55,7 @@ async def output(*command: str) -> str:
 def needs(program: str) -> str:
     path = shutil.which(program)
     if path is None:
+        assert program != "node" or not os.environ.get("READSTATE_REQUIRE_NPM"), "node is not installed"
         pytest.skip(f"{program} is not installed")
     return path
 

@@ -242,7 +242,7 @@ class Answer:
 
 class EveryMethod(grpc.GenericRpcHandler):
     def __init__(self, answer: Answer) -> None:
-        self._handler: "grpc.RpcMethodHandler[bytes, bytes]" = grpc.unary_unary_rpc_method_handler(answer.serve)
+        self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer.serve)
 
     def service(self, _: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         return self._handler

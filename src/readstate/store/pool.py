@@ -24,8 +24,8 @@ RESERVE_SECONDS: Final = 0.3
 what remains where that is less, or else a client with a deadline of 0.3 s would never be served."""
 
 TRANSACTION_SECONDS: Final = 2.0
-"""Bounds BEGIN, COMMIT and ROLLBACK, which the driver sends by itself: the end of a call must not wait for a server that
-has stalled."""
+"""Bounds BEGIN, COMMIT and ROLLBACK, which the driver sends by itself: the end of a call must not wait for a server
+that has stalled."""
 
 RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
 

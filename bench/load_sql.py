@@ -31,7 +31,10 @@ def script(ids: int) -> str:
 
 
 def pgbench(database: Database, caller: Caller, *, clients: int, ids: int, seconds: int) -> Load:
-    """Run the statement for `seconds`, or with many ids until there are no more. Every statement begun is waited for and counted."""
+    """Run the statement for `seconds`, or with many ids until there are no more.
+
+    Every statement begun is waited for and counted.
+    """
     path = BUILD / f"pgbench-{ids}.sql"
     path.write_text(script(ids))
     values = {"n": -1, "clients": clients, "ids": ids, "org": database.org_key, "member": caller.member_key}

@@ -45,6 +45,7 @@ To paste into another terminal:
 
   curl -X POST http://{rest}/systemevent/read -H 'Authorization: Bearer {token}' -d '{{"ids": [1, 2, 3]}}'
   curl -X DELETE http://{rest}/systemevent/read -H 'Authorization: Bearer {token}' -d '{{"ids": [1, 2, 3]}}'
+  curl 'http://{rest}/v1/messaging/notifications?limit=3&include=sender,resource' -H 'Authorization: Bearer {token}'
 
 And by gRPC (grpcurl: https://github.com/fullstorydev/grpcurl):
 

@@ -13,24 +13,29 @@ import pytest
 
 from readstate import embedded
 
+TERMINATE = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
 
 class Postgres:
     """An embedded PostgreSQL that comes back with the same data at the same URL."""
 
     def __init__(self, folder: Path) -> None:
         self._data = folder / "data"
-        self._link = folder / "now"
+        self.sockets = folder / "now"
         self._running = ExitStack()
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self._link}&port=5432"
+        return f"postgresql://postgres@/postgres?host={self.sockets}&port=5432"
 
     def start(self) -> None:
         url = self._running.enter_context(embedded.postgres(self._data, settings={"max_connections": "100"}))
-        sockets = parse_qs(urlsplit(url).query)["host"][0]
-        self._link.unlink(missing_ok=True)
-        self._link.symlink_to(sockets)
+        host = parse_qs(urlsplit(url).query)["host"][0]
+        self.sockets.unlink(missing_ok=True)
+        self.sockets.symlink_to(host)
 
     def stop(self) -> None:
         self._running.close()

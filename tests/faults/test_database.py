@@ -9,13 +9,8 @@ import pytest
 
 from readstate.client import ReadState
 from readstate.errors import OutOfTime, ReadStateError, Unavailable
-from tests.faults.conftest import Postgres
+from tests.faults.conftest import TERMINATE, Postgres
 from tests.faults.waiting import recovered
-
-TERMINATE = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
- WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
-"""
 
 
 async def test_terminated_connections_are_not_noticed_by_callers(

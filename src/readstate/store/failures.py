@@ -9,7 +9,7 @@ import asyncpg
 
 from readstate.errors import DatabaseUnavailable, Internal, OutOfTime, ReadStateError
 
-DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class ConnectionLost(DatabaseUnavailable):
@@ -33,6 +33,8 @@ _LOST: Final = (
     # After a fail-over the pool may hold connections to the old primary.
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    # "cannot switch to state …": the server's farewell was read between two statements (asyncpg's issue 784).
+    asyncpg.InternalClientError,
 )
 _CONFLICT: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _OUT_OF_TIME: Final = (asyncpg.QueryCanceledError, TimeoutError)

@@ -1,9 +1,11 @@
 """The connection pool, and the rules of time and repetition that every statement obeys."""
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Final, TypeAlias, TypeVar
 
@@ -15,9 +17,13 @@ from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
 from readstate.store import sql
 from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, DuplicateKey, SerializationConflict, translate
 
-ACQUIRE_SECONDS: Final = 0.25
-"""Bounds taking a connection from the pool, and giving it back. With a stalled server `pool.fetch(timeout=…)` was still
-stuck after 9 s in the release; `acquire(timeout=…)` with `fetch(timeout=…)` inside was free after 1.25 s."""
+ACQUIRE_SECONDS: Final = 1.0
+"""Bounds taking a connection from the pool, which may have to open it first: with TLS and a password that takes seven
+round trips, and a whole pool is opened at once after its connections were lost."""
+
+RELEASE_SECONDS: Final = 0.25
+"""Bounds giving a connection back. With a stalled server `pool.fetch(timeout=…)` was still stuck after 9 s in the
+release; bounded, a call was free after 1.25 s."""
 
 RESERVE_SECONDS: Final = 0.3
 """What a statement leaves of the call's time, for giving its connection back and telling the caller: this, or half of
@@ -46,10 +52,14 @@ class Connection(asyncpg.Connection):
         Raises:
             OutOfTime: nothing remains; the statement was not sent.
         """
-        remaining = deadline.remaining()
-        if remaining <= 0:
-            raise OutOfTime
+        remaining = _time_left()
         return await self.fetch(statement, *args, timeout=remaining - min(RESERVE_SECONDS, remaining / 2))
+
+
+def _time_left() -> float:
+    if (remaining := deadline.remaining()) <= 0:
+        raise OutOfTime
+    return remaining
 
 
 _joined: ContextVar[Connection | None] = ContextVar("readstate_transaction", default=None)
@@ -61,6 +71,7 @@ class Database:
 
     def __init__(self, pool: "asyncpg.Pool[Row]") -> None:
         self._pool = pool
+        self._renewed_at = -math.inf
 
     async def rows(self, statement: str, *args: object, repeatable: bool) -> list[Row]:
         """Run one statement in a transaction of its own. `repeatable` as in `run`."""
@@ -117,15 +128,37 @@ class Database:
         return total
 
     async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        acquired = False
+        async with self._connection() as connection:
+            try:
+                return await work(connection)
+            except DRIVER_ERRORS as error:
+                translated = translate(error)
+                if isinstance(translated, ConnectionLost):
+                    await self._renew(connection)
+                raise translated from error
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        seconds = min(ACQUIRE_SECONDS, _time_left() / 2)
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-                acquired = True
-                return await work(connection)  # type: ignore[arg-type]  # a proxy of our Connection
+            taken = await self._pool.acquire(timeout=seconds)
         except DRIVER_ERRORS as error:
-            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-                await self._pool.expire_connections()
-            raise (translate(error) if acquired else DatabaseUnavailable()) from error
+            raise DatabaseUnavailable from error
+        try:
+            yield taken  # type: ignore[misc]  # a proxy of our Connection
+        finally:
+            with suppress(*DRIVER_ERRORS):
+                await self._pool.release(taken, timeout=RELEASE_SECONDS)
+
+    async def _renew(self, lost: Connection) -> None:
+        """Trust neither this connection again nor, as what ended one has often ended all, those that were opened
+        before; at most once a second, or a wave of losses would close the connections that replace them."""
+        with suppress(asyncpg.InterfaceError):  # the pool has parted with it already
+            lost.terminate()
+        now = time.monotonic()
+        if now - self._renewed_at > 1:
+            self._renewed_at = now
+            await self._pool.expire_connections()
 
     async def ping(self) -> None:
         """Ask the database for an answer. Raises as `run`."""

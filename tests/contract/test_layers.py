@@ -21,9 +21,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deadline": set(),
     "config": {"pydantic", "pydantic_settings", "readstate.errors"},
     "auth": {"jwt", "cachetools", *(f"readstate.{room}" for room in ("config", "errors", "model", "signing_keys"))},
-    "signing_keys": {"jwt", "cryptography", "structlog", "readstate.config", "readstate.errors", "readstate.telemetry"},
+    "signing_keys": {"jwt", "cryptography", "readstate.config", "readstate.errors"},
     "directory": {"cachetools", "readstate.errors", "readstate.model", "readstate.store"},
-    "telemetry": {"structlog", "prometheus_client", "readstate.model"},
+    "telemetry": {"structlog", "prometheus_client"},
     "store": {"asyncpg", *(f"readstate.{room}" for room in ("config", "deadline", "errors", "model", "telemetry"))},
     "rpc": {
         *GRPC,
@@ -31,20 +31,24 @@ MAY_IMPORT: dict[str, set[str]] = {
         "pygrpc_native",
         "opentelemetry",
         *(f"readstate.{room}" for room in ("auth", "config", "deadline", "directory", "errors", "model", "store")),
+        "readstate.error_details",
         "readstate.telemetry",
         "readstate.v1",
     },
-    "v1": {*GRPC, "readstate.v1"},
-    "client": {*GRPC, "readstate.errors", "readstate.model", "readstate.v1"},
-    "readiness": {"structlog", "readstate.deadline", "readstate.errors", "readstate.telemetry"},
+    "v1": GRPC,
+    "error_details": GRPC,
+    "client": {*GRPC, "readstate.error_details", "readstate.errors", "readstate.model", "readstate.v1"},
+    "readiness": {"structlog", "readstate.deadline", "readstate.errors"},
     "http_listener": {"starlette", "uvicorn", "readstate.errors"},
     "admin": {"starlette", "prometheus_client", "readstate.telemetry"},
     "gateway": {
         *GRPC,
         "starlette",
         "structlog",
-        "prometheus_client",
-        *(f"readstate.{room}" for room in ("admin", "config", "errors", "http_listener", "telemetry", "v1")),
+        *(
+            f"readstate.{room}"
+            for room in ("admin", "config", "error_details", "errors", "http_listener", "telemetry", "v1")
+        ),
     },
     "check": {*GRPC, "cryptography", "readstate.config", "readstate.errors"},
     "embedded": {"psutil", "readstate.errors"},
@@ -93,6 +97,12 @@ def test_a_file_imports_what_its_room_may(path: Path) -> None:
         assert {name for name in found if not name.startswith("readstate.")} <= {"click", "uvloop"}
     elif room != "app":
         assert found - {f"readstate.{room}"} <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_no_room_may_import_what_it_does_not(room: str) -> None:
+    found = {name for path in FILES if room_of(path) == room for name in imports(path)} - {f"readstate.{room}"}
+    assert MAY_IMPORT[room] - GRPC <= found
 
 
 def test_only_what_composes_imports_the_composition_root() -> None:

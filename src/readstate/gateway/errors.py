@@ -4,13 +4,11 @@ from math import ceil
 from typing import Final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
 from grpc import StatusCode
 from starlette.responses import JSONResponse, Response
 
-DOMAIN: Final = "readstate"
-"""`google.rpc.ErrorInfo.domain` of our server's own errors."""
+from readstate.error_details import DOMAIN, unpack
 
 STATUS: Final = {
     StatusCode.INVALID_ARGUMENT: 400,
@@ -70,7 +68,7 @@ class Problem(Exception):
 def from_grpc(error: grpc.aio.AioRpcError) -> Problem:
     """What the client is told of a failed call: the server's own words where they are meant for it, else ours."""
     info, retry, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
-    _unpack(error, info, retry, bad)
+    unpack(error, info, retry, bad)
     status = REASONS.get(info.reason) or STATUS.get(error.code(), 500)
     headers = {}
     if retry.HasField("retry_delay") or status == 429:
@@ -80,17 +78,6 @@ def from_grpc(error: grpc.aio.AioRpcError) -> Problem:
     message = error.details() if status in ABOUT_THE_REQUEST else None
     param = bad.field_violations[0].field if bad.field_violations else None
     return Problem(status, message, headers, reason=info.reason, param=param)
-
-
-def _unpack(error: grpc.aio.AioRpcError, *details: Message) -> None:
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            try:
-                for packed in status_pb2.Status.FromString(value).details:
-                    for detail in details:
-                        packed.Unpack(detail)
-            except DecodeError:
-                return
 
 
 def render(problem: Problem, path: str) -> Response:

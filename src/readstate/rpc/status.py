@@ -11,9 +11,7 @@ from grpc import StatusCode
 from grpc_status import rpc_status
 
 from readstate import errors
-
-DOMAIN: Final = "readstate"
-"""`google.rpc.ErrorInfo.domain` of every error."""
+from readstate.error_details import DOMAIN
 
 CODES: Final[dict[type[errors.ReadStateError], StatusCode]] = {
     errors.InvalidRequest: StatusCode.INVALID_ARGUMENT,

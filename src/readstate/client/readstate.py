@@ -1,24 +1,11 @@
-"""An async client of readstate.
+"""The methods of the three services, as Python."""
 
-    async with ReadState("readstate.internal:443", token=token, tls=True) as readstate:
-        await readstate.mark_read([1, 2, 3])
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Self, TypeAlias
 
-Every method raises the errors of `readstate.errors`, as the server does; `request_id` of an error is what to quote to
-the people who run the server. A failure that has no type there is a `CallFailed`.
-"""
-
-import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, Self, TypeAlias
-
-import grpc
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
-from readstate import errors
-from readstate.errors import ReadStateError
+from readstate.client.transport import TIMEOUT, Caller, Token, open_channel
 from readstate.model import MarkResult, UnreadSummary
 from readstate.v1 import (
     directory_pb2,
@@ -29,10 +16,6 @@ from readstate.v1 import (
     system_events_pb2_grpc,
 )
 
-TIMEOUT: Final = 6.0
-"""Seconds. The server ends every call after 5, so its own answer comes first."""
-
-Token: TypeAlias = str | Callable[[], Awaitable[str]]
 NewSystemEvent: TypeAlias = system_events_pb2.NewSystemEvent | Mapping[str, Any]
 """The message, or its fields: `{"type": "invoice.issued", "payload": {"total": 3}}`."""
 
@@ -40,37 +23,6 @@ Actor: TypeAlias = notifications_pb2.Actor | Mapping[str, Any]
 """The message, or its fields: `{"id": "user_1", "type": "ACTOR_TYPE_USER", "name": "Grace"}`."""
 Entity: TypeAlias = notifications_pb2.Entity | Mapping[str, Any]
 """The message, or its fields: `{"id": "order_7", "type": "order"}`."""
-
-# Only what is safe to repeat: an event without an id of its own would be recorded twice.
-_REPEATABLE: Final = (
-    {"service": "readstate.v1.SystemEventService", "method": "MarkRead"},
-    {"service": "readstate.v1.SystemEventService", "method": "MarkUnread"},
-    {"service": "readstate.v1.DirectoryService"},
-    *(
-        {"service": "readstate.v1.NotificationService", "method": method.name}
-        for method in notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"].methods
-        if method.name != "CreateNotifications"
-    ),
-)
-_RETRY: Final = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.1s",
-    "maxBackoff": "1s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
-_SERVICE_CONFIG: Final = json.dumps({"methodConfig": [{"name": _REPEATABLE, "retryPolicy": _RETRY}]})
-
-
-class CallFailed(ReadStateError):
-    """A failure that has no type of its own: from a newer server, from something in between, or from gRPC itself."""
-
-    reason = "CALL_FAILED"
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
 
 
 class ReadState:
@@ -92,16 +44,8 @@ class ReadState:
         client_pair: tuple[bytes, bytes] | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        self._fetch_token = None if isinstance(token, str) else token
-        self._token = token if isinstance(token, str) else None
-        self._fetching = asyncio.Lock()
-        self._timeout = timeout
-        options = [("grpc.service_config", _SERVICE_CONFIG)]
-        if tls or root_certificates or client_pair:
-            credentials = grpc.ssl_channel_credentials(root_certificates, *(client_pair or (None, None)))
-            self._channel = grpc.aio.secure_channel(target, credentials, options)
-        else:
-            self._channel = grpc.aio.insecure_channel(target, options)
+        self._channel = open_channel(target, tls=tls, root_certificates=root_certificates, client_pair=client_pair)
+        self._call = Caller(token, timeout).call
         self._events = system_events_pb2_grpc.SystemEventServiceStub(self._channel)
         self._notifications = notifications_pb2_grpc.NotificationServiceStub(self._channel)
         self._directory = directory_pb2_grpc.DirectoryServiceStub(self._channel)
@@ -265,72 +209,3 @@ class ReadState:
         response = await self._call(method, request, timeout, idempotency_key)
         notification: notifications_pb2.Notification = response.notification
         return notification
-
-    async def _call(
-        self, method: Any, request: Message, timeout: float | None, idempotency_key: str | None = None
-    ) -> Any:
-        key = () if idempotency_key is None else (("idempotency-key", idempotency_key),)
-        token = await self._renewed(None) if self._token is None else self._token
-        try:
-            return await self._send(method, request, timeout, token, key)
-        except errors.ExpiredToken:
-            if self._fetch_token is None:
-                raise
-        return await self._send(method, request, timeout, await self._renewed(token), key)
-
-    async def _send(
-        self, method: Any, request: Message, timeout: float | None, token: str, key: tuple[tuple[str, str], ...]
-    ) -> Any:
-        seconds = self._timeout if timeout is None else timeout
-        try:
-            return await method(request, timeout=seconds, metadata=(("authorization", f"Bearer {token}"), *key))
-        except grpc.aio.AioRpcError as error:
-            raise _error(error) from error
-
-    async def _renewed(self, old: str | None) -> str:
-        """Another token than `old`. Calls that find the same token expired share one new one."""
-        async with self._fetching:
-            if self._token is None or self._token == old:
-                assert self._fetch_token is not None  # noqa: S101 - or there would be a token
-                self._token = await self._fetch_token()
-            return self._token
-
-
-_BY_REASON: Final = {
-    kind.reason: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, ReadStateError) and "reason" in vars(kind)
-}
-# For failures that gRPC itself has found, which carry no reason.
-_BY_CODE: Final = {
-    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: errors.OutOfTime,
-}
-
-
-def _error(error: grpc.aio.AioRpcError) -> ReadStateError:
-    details = _details(error)
-    reason = details["ErrorInfo"].reason if "ErrorInfo" in details else None
-    kind = _BY_CODE.get(error.code()) if reason is None else _BY_REASON.get(reason)
-    message = error.details() or ""
-    # Not by its constructor: what that would compute has been computed, by the server.
-    found = CallFailed(error.code(), message) if kind is None else kind.__new__(kind)
-    found.message = message
-    if isinstance(found, errors.InvalidRequest):
-        found.field = next((violation.field for violation in details["BadRequest"].field_violations), "")
-    if "RequestInfo" in details:
-        found.request_id = details["RequestInfo"].request_id
-    return found
-
-
-def _details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
-    """The details of google.rpc.Status by the names of their types."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # has what it needs
-    found: dict[str, Any] = {}
-    for packed in status.details if status else ():
-        name = packed.TypeName().rpartition(".")[2]
-        kind = getattr(error_details_pb2, name, None)
-        if kind is not None:
-            found[name] = kind()
-            packed.Unpack(found[name])
-    return found

@@ -1,0 +1,1 @@
+"""readstate remembers who has read what."""

@@ -1,0 +1,14 @@
+"""An async client of readstate.
+
+    async with ReadState("readstate.internal:443", token=token, tls=True) as readstate:
+        await readstate.mark_read([1, 2, 3])
+
+Every method raises the errors of `readstate.errors`, as the server does; `request_id` of an error is what to quote to
+the people who run the server. A failure that has no type there is a `CallFailed`.
+"""
+
+from readstate.client.failures import CallFailed
+from readstate.client.readstate import Actor, Entity, NewSystemEvent, ReadState
+from readstate.client.transport import TIMEOUT, Token
+
+__all__ = ["TIMEOUT", "Actor", "CallFailed", "Entity", "NewSystemEvent", "ReadState", "Token"]

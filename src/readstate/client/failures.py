@@ -1,0 +1,50 @@
+"""What gRPC raises → the errors of `readstate.errors`."""
+
+from typing import Final
+
+import grpc
+from google.rpc import error_details_pb2
+
+from readstate import errors
+from readstate.error_details import DOMAIN, unpack
+from readstate.errors import ReadStateError
+
+
+class CallFailed(ReadStateError):
+    """A failure that has no type of its own: from a newer server, from something in between, or from gRPC itself."""
+
+    reason = "CALL_FAILED"
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
+_BY_REASON: Final = {
+    kind.reason: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, ReadStateError) and "reason" in vars(kind)
+}
+# For failures that gRPC itself has found, or something in between: they carry no reason of ours.
+_BY_CODE: Final = {
+    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    # By the server, which is stopping: a call that is cancelled here raises CancelledError.
+    grpc.StatusCode.CANCELLED: errors.Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.OutOfTime,
+}
+
+
+def failure(error: grpc.aio.AioRpcError) -> ReadStateError:
+    """The error of ours that a failed call means."""
+    info, request, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo(), error_details_pb2.BadRequest()
+    unpack(error, info, request, bad)
+    kind = _BY_REASON.get(info.reason) if info.domain == DOMAIN else _BY_CODE.get(error.code())
+    message = error.details() or ""
+    # Not by its constructor: what that would compute has been computed, by the server.
+    found = CallFailed(error.code(), message) if kind is None else kind.__new__(kind)
+    found.message = message
+    found.request_id = request.request_id or None
+    if isinstance(found, errors.InvalidRequest):
+        found.field = bad.field_violations[0].field if bad.field_violations else ""
+    return found

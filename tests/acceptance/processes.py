@@ -130,7 +130,9 @@ async def folder() -> AsyncIterator[Folder]:
         yield made
         record = made.path / ".readstate" / "postgres-name"
         if record.exists():
-            shutil.rmtree(Path("/var/lib/readstate-dev") / record.read_text().strip(), ignore_errors=True)
+            data = Path("/var/lib/readstate-dev") / record.read_text().strip()
+            shutil.rmtree(data, ignore_errors=True)
+            data.with_name(f"{data.name}.lock").unlink(missing_ok=True)
 
 
 async def grpcurl(*arguments: str) -> tuple[int, str, str]:

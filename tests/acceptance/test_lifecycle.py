@@ -56,7 +56,7 @@ async def test_what_was_acknowledged_before_sigterm_is_there_afterwards(folder: 
             callers = [
                 asyncio.create_task(keep_marking(readstate, range(first, 6000, 8))) for first in range(1000, 1008)
             ]
-            await enough.wait()
+            await asyncio.wait_for(enough.wait(), 30)
             await dev.stop()
             await asyncio.gather(*callers)
         assert dev.process.returncode == 0

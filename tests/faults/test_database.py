@@ -82,7 +82,7 @@ async def test_a_killed_database_loses_no_acknowledged_mark(
                 enough.set()
 
     callers = [asyncio.create_task(keep_marking(range(1000 + n, 9000, 64))) for n in range(64)]
-    await enough.wait()
+    await asyncio.wait_for(enough.wait(), 30)
     postgres_of_its_own.signal(signal.SIGKILL)
     await asyncio.gather(*callers)
     postgres_of_its_own.stop()

@@ -20,6 +20,7 @@ from readstate.app import Running
 from readstate.errors import StartupError
 from readstate.gateway import app as gateway_app
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
+from tests.waiting import until_answered
 
 
 async def test_probes_and_metrics_are_on_the_admin_listener_alone(gateway: Gateway, as_ada: AsyncClient) -> None:
@@ -46,11 +47,15 @@ async def test_a_port_in_use_is_named(gateway: Gateway) -> None:
                 pass
 
 
+async def said(client: AsyncClient, url: str, status: int) -> bool:
+    return (await client.get(url)).status_code == status
+
+
 async def test_a_gateway_that_leaves_says_so_first_and_serves_on_meanwhile(
     server: Running, demo_data: None, bearer: Bearer
 ) -> None:
     async def live(started: "asyncio.Future[Gateway]", end: asyncio.Event) -> None:
-        async with gateway_app.running(settings_for(server.port, drain_delay=0.6)) as ports:
+        async with gateway_app.running(settings_for(server.port, drain_delay=2)) as ports:
             started.set_result(Gateway(*ports))
             await end.wait()
 
@@ -61,8 +66,7 @@ async def test_a_gateway_that_leaves_says_so_first_and_serves_on_meanwhile(
     async with AsyncClient(base_url=gateway.url, headers=bearer("ada")) as rest, AsyncClient() as admin:
         assert (await admin.get(f"{gateway.admin_url}/readyz")).status_code == 200
         end.set()
-        await asyncio.sleep(0.1)
-        assert (await admin.get(f"{gateway.admin_url}/readyz")).status_code == 503
+        await until_answered(lambda: said(admin, f"{gateway.admin_url}/readyz", 503))
         assert (await admin.get(f"{gateway.admin_url}/livez")).status_code == 200
         assert (await rest.post(PATH, json={"id": 1})).status_code == 200
         async with asyncio.timeout(5):
@@ -118,12 +122,14 @@ async def test_the_command_serves_until_sigterm_and_drains(server: Running, demo
 async def test_a_call_in_flight_is_finished_at_the_end() -> None:
     # The server accepts and says nothing, so the call ends with the time that connecting has, after SIGTERM.
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
         async with process(silent.getsockname()[1], READSTATE_DRAIN_DELAY="0") as gateway:
             async with AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=20) as rest:
                 call = asyncio.create_task(rest.post(PATH, json={"id": 1}))
-                await asyncio.sleep(0.3)
+                connection, _ = await asyncio.get_running_loop().sock_accept(silent)
                 took = await gateway.end()
                 assert (await call).status_code in (503, 504)
+            connection.close()
             assert took < 8
 
 

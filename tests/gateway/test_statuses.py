@@ -18,6 +18,7 @@ from readstate.config import ServerSettings
 from readstate.gateway import app as gateway_app
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.gateway.wire import Wire, head
+from tests.waiting import until
 
 SUCCESS = (200, b'{"success":true}')
 NO_IDS = (400, b'{"error":"Missing or invalid id or ids"}')
@@ -192,7 +193,7 @@ async def test_one_call_too_many_is_told_when_to_come_back(
         _locked(settings.database_url.get_secret_value()),
     ):
         first = asyncio.create_task(rest.post(PATH, json={"id": 1}))
-        await asyncio.sleep(0.2)
+        await until(lambda: server.metrics.registry.get_sample_value("readstate_calls_in_flight") == 1)
         response = await rest.post(PATH, json={"id": 1})
         assert told(response) == (429, b'{"error":"Too many requests"}')
         assert response.headers["retry-after"] == "1"

@@ -21,6 +21,7 @@ from readstate.gateway import app as gateway_app
 from readstate.store.marks import MarkStore
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.rpc.test_tls import Authority, authority
+from tests.waiting import until
 
 UNAVAILABLE = (503, b'{"error":"Service unavailable"}')
 TIMEOUT = (504, b'{"error":"Gateway timeout"}')
@@ -134,12 +135,11 @@ async def test_while_the_server_is_replaced_a_call_succeeds_or_is_unavailable(
         async with app.running(settings):
             await recovered(rest)
             calling = [asyncio.create_task(call_on(rest)) for _ in range(4)]
-            await asyncio.sleep(0.3)
+            await until(lambda: len(answers) > 20)
         async with app.running(settings):
             await recovered(rest)
             over.set()
             await asyncio.gather(*calling)
-    assert len(answers) > 20
     assert set(answers) <= {SUCCESS, UNAVAILABLE}
 
 

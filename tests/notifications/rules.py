@@ -3,6 +3,7 @@
 from readstate.model import NewMember, Notification, NotificationContent, OrgMember, Priority, Status
 from readstate.store.members import MemberStore
 from readstate.store.pool import Database
+from tests.waiting import until_answered
 
 CONTENT = NotificationContent("chat.message", "Hello", None, Priority.NORMAL, None, None)
 ORDER = list(Status)
@@ -31,3 +32,9 @@ async def members(database: Database) -> dict[str, OrgMember]:
     store = MemberStore(database)
     await store.upsert([NewMember(user, "acme") for user in USERS])
     return await store.find_in_organization("acme", USERS)
+
+
+async def one_waits_for_a_lock(database: Database) -> None:
+    """Return once a statement on this database waits for another."""
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    await until_answered(lambda: database.rows(waiting, repeatable=True))

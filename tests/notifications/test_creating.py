@@ -17,7 +17,7 @@ from readstate.store.members import MemberStore
 from readstate.store.notifications import NotificationStore, new_ids
 from readstate.store.pool import Connection, Database
 from tests.notifications.conftest import Caller, CallerFor
-from tests.notifications.rules import CONTENT, members
+from tests.notifications.rules import CONTENT, members, one_waits_for_a_lock
 
 MANY = [f"user-{n}" for n in range(10_000)]
 
@@ -113,7 +113,7 @@ async def test_a_creation_in_flight_is_never_placed_before_what_was_shown(
             *(ada.org_key, [ada.member_key], new_ids(1), "chat.message", "slow", None, "normal", None, None),
         )
         fast = asyncio.create_task(store.create([ada], CONTENT))
-        await asyncio.sleep(0.05)
+        await one_waits_for_a_lock(database)
         assert await store.mark_all_seen(ada, shown) == 1
         assert not fast.done()
     (newest,) = await fast

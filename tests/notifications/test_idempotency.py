@@ -21,7 +21,7 @@ from readstate.store.pool import Database
 from readstate.v1 import notifications_pb2 as pb
 from readstate.v1 import system_events_pb2
 from tests.notifications.conftest import Caller, CallerFor
-from tests.notifications.rules import CONTENT, members
+from tests.notifications.rules import CONTENT, members, one_waits_for_a_lock
 
 REQUEST = KeyedRequest(user_id="ada", org_key=1, key="key", fingerprint=b"a request")
 ACTIONS = ("MarkNotificationSeen", "MarkNotificationRead", "DismissNotification")
@@ -186,8 +186,8 @@ async def test_a_key_in_flight_is_told_at_once(ada: Caller, messenger: Caller, d
     async with database._pool.acquire() as connection, connection.transaction():
         await connection.fetch("SELECT FROM notification FOR UPDATE")
         first = asyncio.create_task(ada.reply("MarkNotificationSeen", request, "key"))
-        await _until_one_waits(database)
-        error = await asyncio.wait_for(ada.error("MarkNotificationSeen", "key", id=notification_id), 0.5)
+        await one_waits_for_a_lock(database)
+        error = await asyncio.wait_for(ada.error("MarkNotificationSeen", "key", id=notification_id), 3)
 
     assert code_and_reason(error) == (grpc.StatusCode.ABORTED, b"IDEMPOTENCY_KEY_IN_USE")
     stored = await first
@@ -230,13 +230,6 @@ def keys(database: Database) -> IdempotencyStore:
     return IdempotencyStore(database)
 
 
-async def _until_one_waits(database: Database) -> None:
-    statement = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(5):
-        while not await database.rows(statement, repeatable=True):
-            pass
-
-
 def effect(store: NotificationStore, member: Any, *, then: Callable[[], Awaitable[Any]] | None = None) -> Any:
     async def act() -> bytes:
         (notification_id,) = await store.create([member], CONTENT)
@@ -265,13 +258,21 @@ async def test_a_crash_between_claim_and_commit_leaves_the_key_free(
     assert (await store.unread_summary(ada)).unread == 1
 
 
-async def test_a_call_that_runs_out_of_time_leaves_the_key_free(
+async def test_a_call_that_is_given_up_leaves_the_key_free(
     database: Database, store: NotificationStore, keys: IdempotencyStore
 ) -> None:
     ada = (await members(database))["ada"]
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await keys.once(REQUEST, effect(store, ada, then=lambda: asyncio.sleep(1)))
+    effective = asyncio.Event()
+
+    async def hang() -> None:
+        effective.set()
+        await asyncio.Event().wait()
+
+    call = asyncio.create_task(keys.once(REQUEST, effect(store, ada, then=hang)))
+    await effective.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
 
     assert not (await keys.once(REQUEST, effect(store, ada))).replayed
     assert (await store.unread_summary(ada)).unread == 1

@@ -5,6 +5,8 @@ import pytest
 
 from readstate.app import Running
 from readstate.config import ServerSettings
+from readstate.store.marks import MarkStore
+from tests.rpc.gate import Gate
 from tests.rpc.wire import Wire
 
 
@@ -17,3 +19,12 @@ async def channel(server: Running) -> AsyncIterator[grpc.aio.Channel]:
 @pytest.fixture
 async def wire(channel: grpc.aio.Channel, settings: ServerSettings) -> Wire:
     return Wire(channel, settings)
+
+
+@pytest.fixture
+async def gate(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
+    gate = Gate(MarkStore.mark_read)
+    # A function, so that it is called with the store: a bound method would not be.
+    monkeypatch.setattr(MarkStore, "mark_read", lambda *args: gate.mark_read(*args))
+    yield gate
+    gate.open.set()

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -17,9 +16,10 @@ from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.errors import Unavailable
 from readstate.model import MarkResult
-from readstate.store.marks import MarkStore
 from tests.conftest import ClientFor
+from tests.rpc.gate import Gate
 from tests.rpc.wire import failure
+from tests.waiting import until_answered
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -75,32 +75,23 @@ def watching(channel: grpc.aio.Channel) -> Any:
     return stub.Watch(health_pb2.HealthCheckRequest())
 
 
-@asynccontextmanager
-async def slow_marking(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Event]:
-    """Every MarkRead waits for the event, and then does what it always does."""
-    go_on, mark_read = asyncio.Event(), MarkStore.mark_read
-
-    async def slow(*args: object) -> MarkResult:
-        await go_on.wait()
-        return await mark_read(*args)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(MarkStore, "mark_read", slow)
-        yield go_on
+async def refused(client: ReadState) -> bool:
+    try:
+        await client.mark_unread([1], timeout=4)
+    except Unavailable:
+        return True
+    return False
 
 
 async def test_calls_in_flight_are_finished_and_new_ones_refused(
-    ada: ReadState, client_for: ClientFor, life: Life, monkeypatch: pytest.MonkeyPatch
+    ada: ReadState, client_for: ClientFor, life: Life, gate: Gate
 ) -> None:
-    async with slow_marking(monkeypatch) as go_on:
-        calls = [asyncio.create_task(ada.mark_read([i])) for i in range(1, 21)]
-        await asyncio.sleep(0.2)
-        life.end()
-        await asyncio.sleep(0.2)
-        with pytest.raises(Unavailable):
-            await client_for("grace").mark_read([1], timeout=4)
-        go_on.set()
-        assert await asyncio.gather(*calls) == [MarkResult(changed=1, matched=1)] * 20
+    calls = [asyncio.create_task(ada.mark_read([i])) for i in range(1, 21)]
+    await gate.holds(20)
+    life.end()
+    await until_answered(lambda: refused(client_for("grace")))
+    gate.open.set()
+    assert await asyncio.gather(*calls) == [MarkResult(changed=1, matched=1)] * 20
     await life.ended()
 
 
@@ -127,18 +118,15 @@ async def test_an_open_watch_hears_it_and_is_ended_and_holds_nothing_up(life: Li
 
 
 @pytest.mark.parametrize("settings", [{"drain_grace": 0.3}], indirect=True)
-async def test_a_call_that_does_not_end_holds_it_up_for_the_grace_alone(
-    ada: ReadState, life: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with slow_marking(monkeypatch):
-        call = asyncio.create_task(ada.mark_read([1]))
-        await asyncio.sleep(0.2)
-        began = time.monotonic()
-        life.end()
-        with pytest.raises(Unavailable):
-            await call
-        await life.ended()
-    assert time.monotonic() - began < 2
+async def test_a_call_that_does_not_end_holds_it_up_for_the_grace_alone(ada: ReadState, life: Life, gate: Gate) -> None:
+    call = asyncio.create_task(ada.mark_read([1]))
+    await gate.holds(1)
+    began = time.monotonic()
+    life.end()
+    with pytest.raises(Unavailable):
+        await call
+    await life.ended()
+    assert time.monotonic() - began < 4
 
 
 async def test_both_ports_are_free_again(settings: ServerSettings) -> None:

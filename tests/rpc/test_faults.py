@@ -182,7 +182,7 @@ async def test_a_client_that_goes_away_is_no_error_of_ours(logged: Callable[[], 
     async with app.running(settings) as server:
         async with watching_without_reading(server):
             pass
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         async with watching_without_reading(server):
             pass  # and the server drains before it notices
     lines = [json.loads(line) for line in logged().splitlines()]

@@ -91,15 +91,6 @@ async def test_a_watch_tells_the_state_and_each_change(database_away: asyncio.Ev
         watch.cancel()
 
 
-async def test_one_slow_answer_of_the_database_changes_nothing(
-    database_away: asyncio.Event, health: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("readstate.readiness.FAILURES_TO_FALL", 1_000_000)
-    database_away.set()
-    await asyncio.sleep(0.2)
-    assert (await health.Check(asking())).status == SERVING
-
-
 async def test_a_watcher_who_reads_nothing_keeps_no_other_from_the_news_nor_the_server_from_its_end(
     database_away: asyncio.Event, settings: ServerSettings
 ) -> None:
@@ -136,8 +127,11 @@ async def watching_without_reading(server: Running) -> AsyncIterator[None]:
     acknowledged = frame(0x4, 0x1, 0, b"")
     while acknowledged not in (await reader.read(4096)):
         pass
-    writer.write(acknowledged)
-    await asyncio.sleep(0.1)
+    # The answer to a ping shows that what came before it was taken in; the handler needs a moment more.
+    writer.write(acknowledged + frame(0x6, 0, 0, b"watching"))
+    while frame(0x6, 0x1, 0, b"watching") not in (await reader.read(4096)):
+        pass
+    await asyncio.sleep(0.3)
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
 """What the native engine needs of us, and what it cannot do."""
 
 import asyncio
-import time
-from contextlib import AsyncExitStack
+import threading
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import grpc
@@ -12,6 +12,7 @@ import pytest
 from readstate.config import ServerSettings, load
 from readstate.errors import StartupError
 from readstate.rpc.native import NativeServer
+from tests.waiting import until
 
 REQUIRED = {
     "database_url": "postgresql://127.0.0.1/readstate",
@@ -33,7 +34,8 @@ async def _left_behind(server: Any) -> int:
     await server.start()
     try:
         await asyncio.to_thread(_expire_calls, port, asyncio.get_running_loop())
-        await asyncio.sleep(0.2)
+        with suppress(TimeoutError):
+            await until(lambda: not server._calls, within=2)
         return len(server._calls)
     finally:
         server._calls.clear()
@@ -44,9 +46,12 @@ def _expire_calls(port: int, loop: asyncio.AbstractEventLoop) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         say: Any = channel.unary_unary("/test.Echo/Say")
         assert say(b"hello", timeout=5) == b"hello"
-        loop.call_soon_threadsafe(time.sleep, 0.5)
+        expired = threading.Event()
+        loop.call_soon_threadsafe(expired.wait)
         calls = [say.future(b"late", timeout=0.1) for _ in range(100)]
-        assert {call.code() for call in calls} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+        codes = {call.code() for call in calls}
+        expired.set()
+        assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 async def test_calls_that_expired_in_a_stalled_loop_are_forgotten() -> None:

@@ -34,7 +34,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def marks(database: Database) -> AsyncIterator[MarkStore]:
-    store = MarkStore(database, Metrics())
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def marks(database: Database, metrics: Metrics) -> AsyncIterator[MarkStore]:
+    store = MarkStore(database, metrics)
     yield store
     await store.drain()

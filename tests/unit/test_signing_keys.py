@@ -371,7 +371,7 @@ async def test_a_slow_endpoint_blocks_neither_the_loop_nor_known_keys(endpoint: 
         for _ in range(100):
             assert await keys.find("old") is not None
             await asyncio.sleep(0)
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 3
         assert not slow.done()
         gate.set()
         assert await slow is None

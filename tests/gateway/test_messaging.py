@@ -100,7 +100,8 @@ async def test_both_spellings_of_include_expand_what_is_stored(ada: httpx.AsyncC
 @pytest.mark.parametrize(
     ("query", "param"),
     [("include=recipient", "include"), ("limit=0", "limit"), ("limit=ten", "limit"), ("limit=101", "limit"),
-     ("status=new", "status"), ("status=unspecified", "status"), ("cursor=x", "cursor"), ("category=", "category")],
+     ("status=new", "status"), ("status=SEEN", "status"), ("status=unspecified", "status"),
+     ("cursor=x", "cursor"), ("category=", "category"), ("include=,", "include"), ("include=sender,", "include")],
 )  # fmt: skip
 async def test_a_parameter_that_is_not_valid_is_named(ada: httpx.AsyncClient, query: str, param: str) -> None:
     response = await ada.get(f"{ROOT}?{query}")
@@ -180,5 +181,8 @@ async def test_all_up_to_the_newest_shown_are_marked_and_counted(ada: httpx.Asyn
     summary = (await ada.get(f"{ROOT}/unread-summary")).json()
     assert summary["unseen_count"] == 1
     assert (await ada.post(path, content=b'{"up_to": null}')).json() == {"changed_count": 1}
-    for body in (b"[]", b'{"up_to": 5}', b'{"up_to": "\\ud800"}', b"{"):
+    await tell(messenger, "ada")
+    for wrong in (b"5", b"5.5", b"1e999", b"-0.0", b'"\\ud800"'):
+        assert error(await ada.post(path, content=b'{"up_to": %s}' % wrong))["param"] == "up_to"
+    for body in (b"[]", b"{"):
         assert error(await ada.post(path, content=body))["param"] == "up_to"

@@ -1,6 +1,7 @@
 """JSON, read exactly: no id may turn into another one on its way through a float."""
 
 import json
+import math
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ def event_ids(body: bytes) -> list[int]:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """A JSON object whose integers are exact and whose other numbers are None; None if the body is anything else."""
+    """A JSON object whose integers are exact and whose other numbers are NaN; None if the body is anything else."""
     try:
         value = _JSON.decode(body.decode())
     except (ValueError, RecursionError):
@@ -33,17 +34,18 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _number(text: str) -> int | None:
-    """A number with a fraction or an exponent: 5.0 and 1e2 are integers."""
+def _number(text: str) -> int | float:
+    """A number with a fraction or an exponent: 5.0 and 1e2 are integers. What is no id is no None either: that says
+    that a field is absent."""
     if len(text) > MOST_DIGITS:
         raise ValueError("too many digits")
     try:
         number = Decimal(text)
     except ArithmeticError:  # an exponent of 19 digits
-        return None
+        return math.nan
     # Bounded before it becomes an int, which 1e999999999 would do for hours.
     if not 0 < number <= LARGEST_ID or number != int(number):
-        return None
+        return math.nan
     return int(number)
 
 

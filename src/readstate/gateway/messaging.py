@@ -18,6 +18,11 @@ from readstate.v1.notifications_pb2_grpc import NotificationServiceStub
 
 ROOT: Final = "/v1/messaging"
 
+_STATUSES: Final[dict[str, Any]] = {
+    name.removeprefix("NOTIFICATION_STATUS_").lower(): number
+    for name, number in pb.NotificationStatus.items()
+    if number != pb.NOTIFICATION_STATUS_UNSPECIFIED
+}
 _NOT_A_STATUS: Final = -1
 _NOT_A_LIMIT: Final = 0
 _NOT_AN_ID: Final = ""
@@ -68,14 +73,15 @@ def routes(upstream: Upstream) -> Routes:
 
 def _include(query: QueryParams) -> list[str]:
     """`include[]=sender&include[]=resource` and `include=sender,resource` say the same."""
-    listed = [name for value in query.getlist("include") for name in value.split(",") if name]
+    # "include=" names nothing; "include=," names two things that nobody knows.
+    listed = [name for value in query.getlist("include") if value for name in value.split(",")]
     return [*query.getlist("include[]"), *listed]
 
 
 def _list_request(query: QueryParams) -> pb.ListNotificationsRequest:
     message = pb.ListNotificationsRequest(include=_include(query))
     if "status" in query:
-        message.status = _status(query["status"])
+        message.status = _STATUSES.get(query["status"], _NOT_A_STATUS)
     if "limit" in query:
         message.limit = _limit(query["limit"])
     if "category" in query:
@@ -83,13 +89,6 @@ def _list_request(query: QueryParams) -> pb.ListNotificationsRequest:
     if "cursor" in query:
         message.cursor = query["cursor"]
     return message
-
-
-def _status(word: str) -> Any:
-    try:
-        return pb.NotificationStatus.Value(f"NOTIFICATION_STATUS_{word.upper()}") or _NOT_A_STATUS
-    except ValueError:
-        return _NOT_A_STATUS
 
 
 def _limit(text: str) -> int:

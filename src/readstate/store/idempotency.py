@@ -43,17 +43,16 @@ class IdempotencyStore:
             IdempotencyKeyReused: the key belongs to another request.
             IdempotencyKeyInUse: a call with this key is running.
         """
-        acted = False
+        own: bytes | None = None
 
         async def work() -> Reply:
-            nonlocal acted
+            nonlocal own
             await self._claim(request)
             kept = await self._find(request)
             if kept is not None:
-                # Where this call has got past here before, the reply that it finds now is its own.
-                return Reply(kept, replayed=not acted)
-            acted = True
-            reply = await act()
+                # A call whose connection was lost at the commit finds its own reply; another's is a replay to it too.
+                return Reply(kept, replayed=kept != own)
+            own = reply = await act()
             await self._database.rows(sql.KEEP_REPLY, *_identity(request), request.fingerprint, reply, repeatable=False)
             return Reply(reply, replayed=False)
 

@@ -49,14 +49,15 @@ SELECT count(*) FILTER (WHERE seen_at IS NULL)::int AS unseen, count(*)::int AS 
 # The row is locked before it is judged: what `found` returns is its latest version, not the snapshot's, so that the
 # reply to a call that waited for another one is what that one left. Nothing is written where nothing changes.
 # statement_timestamp() is one value for every column; greatest() keeps the times in order when another call, which has
-# begun later, was faster, and when the clock goes back.
+# begun later, was faster, and when the clock goes back. The id stands in the UPDATE too: without it a plan kept from
+# when the table was empty read every notification of the organisation, 2.3 s a call at a million.
 _CHANGE: Final = f"""
 WITH found AS MATERIALIZED (
     SELECT {_COLUMNS} FROM notification WHERE member_key = $1 AND org_key = $2 AND id = $3 FOR UPDATE),
 changed AS (
     UPDATE notification
        SET {{set}}, updated_at = greatest(updated_at, statement_timestamp())
-     WHERE member_key = $1 AND org_key = $2
+     WHERE member_key = $1 AND org_key = $2 AND id = $3
        AND seq = (SELECT seq FROM found WHERE {{unset}} AND dismissed_at IS NULL)
     RETURNING {_COLUMNS})
 SELECT * FROM changed UNION ALL SELECT * FROM found WHERE NOT EXISTS (SELECT FROM changed)
@@ -94,7 +95,8 @@ SELECT (SELECT count(*) FROM changed)::int AS changed, $3 IS NULL OR EXISTS (SEL
 # As sql.DELETE_MARKS_OF_REMOVED.
 DELETE_NOTIFICATIONS_OF_REMOVED: Final = """
 DELETE FROM notification
- WHERE ctid = ANY (ARRAY (SELECT ctid FROM notification WHERE member_key = $1 LIMIT $2))
+ WHERE ctid = ANY (ARRAY (
+    SELECT ctid FROM notification WHERE member_key = $1 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))
 RETURNING 1
 """
 

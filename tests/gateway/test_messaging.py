@@ -101,7 +101,7 @@ async def test_both_spellings_of_include_expand_what_is_stored(ada: httpx.AsyncC
     ("query", "param"),
     [("include=recipient", "include"), ("limit=0", "limit"), ("limit=ten", "limit"), ("limit=101", "limit"),
      ("status=new", "status"), ("status=SEEN", "status"), ("status=unspecified", "status"),
-     ("cursor=x", "cursor"), ("category=", "category"), ("include=,", "include"), ("include=sender,", "include")],
+     ("cursor=x", "cursor"), ("category=", "category"), ("include=", "include"), ("include=sender,", "include")],
 )  # fmt: skip
 async def test_a_parameter_that_is_not_valid_is_named(ada: httpx.AsyncClient, query: str, param: str) -> None:
     response = await ada.get(f"{ROOT}?{query}")

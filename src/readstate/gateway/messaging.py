@@ -73,8 +73,7 @@ def routes(upstream: Upstream) -> Routes:
 
 def _include(query: QueryParams) -> list[str]:
     """`include[]=sender&include[]=resource` and `include=sender,resource` say the same."""
-    # "include=" names nothing; "include=," names two things that nobody knows.
-    listed = [name for value in query.getlist("include") if value for name in value.split(",")]
+    listed = [name for value in query.getlist("include") for name in value.split(",")]
     return [*query.getlist("include[]"), *listed]
 
 

@@ -178,7 +178,8 @@ async def test_whatever_lies_between_may_answer(
 
     between = grpc.aio.server()
     handlers: dict[str, Any] = {"MarkRead": grpc.unary_unary_rpc_method_handler(answer)}
-    between.add_registered_method_handlers("readstate.v1.SystemEventService", handlers)
+    service = grpc.method_handlers_generic_handler("readstate.v1.SystemEventService", handlers)
+    between.add_generic_rpc_handlers((service,))
     port = between.add_insecure_port("127.0.0.1:0")
     await between.start()
     try:

@@ -1,5 +1,6 @@
 """Whatever a caller sends, the answer is one of those that the contract names: no INTERNAL, no UNKNOWN, no hang."""
 
+import asyncio
 import string
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,9 @@ from grpc import StatusCode
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from readstate.app import Running
 from readstate.client import ReadState
+from tests.rpc import raw_http2
 from tests.rpc.test_order import METHODS
 from tests.rpc.wire import Metadata, Wire
 
@@ -119,3 +122,13 @@ async def test_any_authorization(method: str, authorizations: list[str], wire: W
 async def test_any_idempotency_key(method: str, keys: list[str], wire: Wire, bearer: Metadata) -> None:
     metadata = [*bearer, *(("idempotency-key", key) for key in keys)]
     assert await answer(wire, method, b"", metadata) in ANSWERS
+
+
+@pytest.mark.parametrize("field", [":path", "authorization", "x-request-id", "idempotency-key", "x-unknown"])
+async def test_bytes_that_are_no_text_harm_only_their_own_call(field: str, server: Running, ada: ReadState) -> None:
+    text = b"/readstate.v1.SystemEventService/\xff\xfe"
+    if field == ":path":
+        await asyncio.to_thread(raw_http2.call, server.port, path=text)
+    else:
+        await asyncio.to_thread(raw_http2.call, server.port, (field.encode(), text))
+    assert (await ada.mark_read([1])).changed == 1

@@ -62,11 +62,6 @@ async def test_each_service_can_be_checked_without_a_token(health: Any) -> None:
         assert (await health.Check(asking(service))).status == SERVING
 
 
-async def test_all_services_can_be_listed(health: Any) -> None:
-    statuses = (await health.List(asking())).statuses
-    assert {service: answer.status for service, answer in statuses.items()} == dict.fromkeys(SERVICES, SERVING)
-
-
 async def test_checking_an_unknown_service_is_not_found(health: Any) -> None:
     assert (await failure(health.Check(asking("nobody")))).code == StatusCode.NOT_FOUND
 

@@ -48,7 +48,11 @@ def open_channel(
     client_pair: tuple[bytes, bytes] | None = None,
 ) -> grpc.aio.Channel:
     """A channel that retries what is safe to repeat; in the clear unless it is told something about TLS."""
-    options = [("grpc.service_config", _SERVICE_CONFIG)]
+    options = [
+        ("grpc.service_config", _SERVICE_CONFIG),
+        # Channels of a process share connections, and a new one would wait out the back-off of one long closed.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
     if tls or root_certificates or client_pair:
         credentials = grpc.ssl_channel_credentials(root_certificates, *(client_pair or (None, None)))
         return grpc.aio.secure_channel(target, credentials, options)

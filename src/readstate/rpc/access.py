@@ -46,7 +46,6 @@ _NOTIFICATION_UPDATES: Final = (
 
 ACCESS: Final = {
     "/grpc.health.v1.Health/Check": PUBLIC,
-    "/grpc.health.v1.Health/List": PUBLIC,
     "/grpc.health.v1.Health/Watch": PUBLIC,
     **dict.fromkeys(_REFLECTION, TOKEN),
     "/readstate.v1.SystemEventService/MarkRead": ORG_MEMBER,

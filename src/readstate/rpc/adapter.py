@@ -55,7 +55,10 @@ class Registrar:
         """
         wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
-        self._server.add_registered_method_handlers(service, wrapped)
+        # The native engine serves what is registered, but for streams of requests: those it registers with a grpcio
+        # server of its own, which ignores that and knows generic handlers alone.
+        if not any(handler.request_streaming for handler in wrapped.values()):
+            self._server.add_registered_method_handlers(service, wrapped)
 
     def refuse_unknown_methods(self) -> None:
         """Answer every other method, inside the interceptors. To be called last."""

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from google.protobuf.message import Message
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -37,11 +36,6 @@ class HealthService(health_pb2_grpc.HealthServicer):
         if request.service not in self._services:
             await context.abort(StatusCode.NOT_FOUND, "unknown service")
         return self._status
-
-    async def List(self, _: Message, __: Context) -> Message:
-        statuses = dict.fromkeys(self._services, self._status)
-        reply: Message = health_pb2.HealthListResponse(statuses=statuses)  # type: ignore[attr-defined]  # no stub yet
-        return reply
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         told = None

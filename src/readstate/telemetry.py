@@ -1,7 +1,7 @@
 """Logs, metrics and request ids.
 
 Never logged: tokens, keys, connection URIs, bodies. An exception is therefore logged by its types and frames, without
-its message: the driver's may quote a row, a parser's a token.
+its message, the driver's may quote a row, a parser's a token; and a library's line without what it fills in.
 """
 
 import logging
@@ -49,12 +49,21 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"]) -> 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[_template, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     # Libraries speak up only when something is wrong.
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def _template(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    # grpc fills in metadata that it cannot decode, which may be a token; asyncio appends the exceptions of its tasks.
+    record: logging.LogRecord = event["_record"]
+    template = record.msg if isinstance(record.msg, str) else type(record.msg).__qualname__
+    event["event"], _, _ = template.strip().partition("\n")
+    event["logger"] = record.name
+    return event
 
 
 def _without_messages(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

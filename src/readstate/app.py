@@ -1,7 +1,7 @@
 """The composition root: builds every object of a server, in order, and takes it apart again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from readstate.admin import admin_app
 from readstate.auth import TokenVerifier
 from readstate.config import DatabaseSettings, ServerSettings
-from readstate.directory import ClaimsDirectory, DatabaseDirectory, Directory
-from readstate.errors import ReadStateError, StartupError
+from readstate.directory import ClaimsDirectory, DatabaseDirectory
+from readstate.errors import ServerEnded, StartupError
 from readstate.http_listener import listening
 from readstate.readiness import Readiness
 from readstate.rpc import interceptors, server
@@ -25,7 +25,7 @@ from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.notifications import NotificationService
 from readstate.rpc.reflection import register_reflection
 from readstate.rpc.system_events import SystemEventService
-from readstate.signing_keys import key_source
+from readstate.signing_keys import KeySource, key_source
 from readstate.store import pool
 from readstate.store.events import EventStore
 from readstate.store.idempotency import IdempotencyStore
@@ -34,6 +34,7 @@ from readstate.store.members import MemberStore
 from readstate.store.migrate import migrate
 from readstate.store.notifications import NotificationStore
 from readstate.store.pool import Database
+from readstate.sweeper import sweeping
 from readstate.telemetry import Metrics
 from readstate.v1 import (
     directory_pb2,
@@ -43,8 +44,6 @@ from readstate.v1 import (
     system_events_pb2,
     system_events_pb2_grpc,
 )
-
-SWEEP_SECONDS = 60
 
 SERVICES = (
     system_events_pb2.DESCRIPTOR.services_by_name["SystemEventService"].full_name,
@@ -62,6 +61,8 @@ class Running:
     port: int
     admin_port: int
     metrics: Metrics
+    ended: asyncio.Task[object]
+    """Done once the gRPC server has ended, whoever ended it."""
 
 
 @asynccontextmanager
@@ -70,23 +71,18 @@ async def running(settings: ServerSettings, *, open_reflection: bool = False) ->
 
     Raises:
         StartupError: the server cannot start; says which setting is to blame.
+        ServerEnded: on leaving; the gRPC server had ended before.
     """
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         keys = await stack.enter_async_context(key_source(settings))
         await migrate(settings.database_url.get_secret_value())
         database = await stack.enter_async_context(pool.connect(settings))
-        members = MemberStore(database)
-        directory = _directory(settings, members)
+        members, replies, marks = MemberStore(database), IdempotencyStore(database), MarkStore(database, metrics)
+        directory = DatabaseDirectory(members) if settings.directory == "database" else ClaimsDirectory(members)
         health = HealthService(SERVICES)
         readiness = Readiness(database.ping, health.report)
-        verifier = TokenVerifier(
-            keys,
-            issuer=settings.token_issuer,
-            audience=settings.token_audience,
-            leeway=settings.token_leeway,
-            org_claim=settings.token_org_claim,
-        )
+        verifier = _verifier(settings, keys)
         _observe(metrics, verifier, database)
 
         grpc_server = server.create(settings)
@@ -102,28 +98,29 @@ async def running(settings: ServerSettings, *, open_reflection: bool = False) ->
             ],
             ACCESS | (OPEN_REFLECTION if open_reflection else {}),
         )
-        marks = MarkStore(database, metrics)
         stack.push_async_callback(marks.drain)
-        replies = IdempotencyStore(database)
         idempotency = Idempotency(replies)
-        events = SystemEventService(marks, EventStore(database), idempotency, metrics)
-        notifications = NotificationService(NotificationStore(database), directory, idempotency)
-        system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
-        notifications_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, registrar)
-        directory_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryService(directory), registrar)
-        _register_standard_services(registrar, health)
+        _register(
+            registrar,
+            SystemEventService(marks, EventStore(database), idempotency, metrics),
+            NotificationService(NotificationStore(database), directory, idempotency),
+            DirectoryService(directory),
+            health,
+        )
 
-        await stack.enter_async_context(_sweeping(members.sweep, replies.sweep))
-        admin = admin_app(metrics, readiness.is_ready)
+        await stack.enter_async_context(sweeping(members.sweep, replies.sweep))
         admin_port = await stack.enter_async_context(
-            listening(admin, settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
+            listening(admin_app(metrics, readiness.is_ready), settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
         )
         port = server.bind(grpc_server, settings)
         await stack.enter_async_context(readiness.watching())
         await grpc_server.start()
+        ended = asyncio.create_task(grpc_server.wait_for_termination(), name="the gRPC server's end")
         stack.push_async_callback(_drain, settings, readiness, grpc_server, registrar)
         log.info("listening", port=port, admin_port=admin_port)
-        yield Running(port, admin_port, metrics)
+        yield Running(port, admin_port, metrics, ended)
+        if ended.done():
+            raise ServerEnded
 
 
 async def prune(settings: DatabaseSettings) -> int:
@@ -136,6 +133,16 @@ async def prune(settings: DatabaseSettings) -> int:
     async with pool.connect(settings) as database:
         await MemberStore(database).sweep()
         return await IdempotencyStore(database).sweep()
+
+
+def _verifier(settings: ServerSettings, keys: KeySource) -> TokenVerifier:
+    return TokenVerifier(
+        keys,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        leeway=settings.token_leeway,
+        org_claim=settings.token_org_claim,
+    )
 
 
 def _observe(metrics: Metrics, verifier: TokenVerifier, database: Database) -> None:
@@ -154,11 +161,16 @@ def _tracing(settings: ServerSettings, stack: AsyncExitStack) -> list[intercepto
     return [stack.enter_context(tracing.traced(tracing.otlp(settings.otlp_endpoint)))]
 
 
-def _directory(settings: ServerSettings, members: MemberStore) -> Directory:
-    return DatabaseDirectory(members) if settings.directory == "database" else ClaimsDirectory(members)
-
-
-def _register_standard_services(registrar: Registrar, health: HealthService) -> None:
+def _register(
+    registrar: Registrar,
+    events: SystemEventService,
+    notifications: NotificationService,
+    directory: DirectoryService,
+    health: HealthService,
+) -> None:
+    system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
+    notifications_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, registrar)
+    directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, registrar)
     health_pb2_grpc.add_HealthServicer_to_server(health, registrar)  # type: ignore[arg-type]  # takes its place
     register_reflection(registrar, (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name))
     registrar.refuse_unknown_methods()
@@ -174,26 +186,3 @@ async def _drain(
     await grpc_server.stop(settings.drain_grace)
     await registrar.idle(seconds=2)
     log.info("stopped")
-
-
-@asynccontextmanager
-async def _sweeping(*sweeps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Delete what removed members left behind and what has expired, now and then, while inside."""
-
-    async def sweep_forever() -> None:
-        while True:
-            for sweep in sweeps:
-                try:
-                    await sweep()
-                except ReadStateError:
-                    pass  # the database may be away: the next round finds what this one left
-                except Exception as error:
-                    log.error("sweeping failed", exc_info=error)
-            await asyncio.sleep(SWEEP_SECONDS)
-
-    task = asyncio.create_task(sweep_forever(), name="sweep")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from readstate.errors import ReadStateError, StartupError
+from readstate.errors import ReadStateError, ServerEnded, StartupError
 
 if TYPE_CHECKING:
     from readstate.config import GatewaySettings, ServerSettings
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class _OneLine(click.Group):
-    """Tells why a command cannot run in one line, without a traceback."""
+    """Tells why a command cannot run, or go on, in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (StartupError, ReadStateError) as error:
+        except (StartupError, ServerEnded, ReadStateError) as error:
             click.echo("readstate: " + " ".join(str(error).split()), err=True)
             sys.exit(1)
 
@@ -49,8 +49,8 @@ def serve() -> None:
 async def _serve(settings: "ServerSettings", stop: "Stop") -> None:
     from readstate import app
 
-    async with app.running(settings):
-        await stop.wait()
+    async with app.running(settings) as server:
+        await stop.wait(server.ended)
 
 
 @main.command()

@@ -106,7 +106,7 @@ async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path
         address = _with_port(settings.listen, server.port)
         async with gateway_app.running(_calling(gateway, address, settings)) as rest_ports:
             click.echo(_welcome(settings, server, gateway, rest_ports, state, token))
-            await stop.wait()
+            await stop.wait(server.ended)
 
 
 def _calling(gateway: GatewaySettings, address: str, server: ServerSettings) -> GatewaySettings:

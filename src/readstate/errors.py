@@ -157,3 +157,10 @@ class OutOfTime(ReadStateError):
 
 class StartupError(Exception):
     """Why a command cannot run: one line for the person who started it, printed without a traceback, exit code 1."""
+
+
+class ServerEnded(Exception):
+    """The gRPC server has ended unasked. The process is to end as well, so that a new one takes its place."""
+
+    def __str__(self) -> str:
+        return "the gRPC server has ended unasked"

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final, TypeVar
 
@@ -71,12 +71,17 @@ class Stop:
         finally:
             self._task = None
 
-    async def wait(self) -> None:
-        """Wait for the signal. What follows runs in a task that is no longer cancelled, so that it can await."""
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        if self._task is not None:
-            self._task.uncancel()
+    async def wait(self, ended: asyncio.Task[Any] | None = None) -> None:
+        """Wait for the signal, or for the end of a task.
+
+        What follows runs in a task that is no longer cancelled, so that it can await.
+        """
+        never = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait([ended or never])
+        except asyncio.CancelledError:
+            if self._task is not None:
+                self._task.uncancel()
 
 
 @contextmanager

@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "v1": GRPC,
     "error_details": GRPC,
     "client": {*GRPC, "readstate.error_details", "readstate.errors", "readstate.model", "readstate.v1"},
+    "sweeper": {"structlog", "readstate.errors"},
     "readiness": {"structlog", "readstate.deadline", "readstate.errors"},
     "http_listener": {"starlette", "uvicorn", "readstate.errors"},
     "admin": {"starlette", "prometheus_client", "readstate.telemetry"},

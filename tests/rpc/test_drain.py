@@ -14,8 +14,9 @@ from readstate import app
 from readstate.app import Running
 from readstate.client import ReadState
 from readstate.config import ServerSettings
-from readstate.errors import Unavailable
+from readstate.errors import ServerEnded, Unavailable
 from readstate.model import MarkResult
+from readstate.rpc import server as server_module
 from tests.conftest import ClientFor
 from tests.rpc.gate import Gate
 from tests.rpc.wire import failure
@@ -134,3 +135,17 @@ async def test_both_ports_are_free_again(settings: ServerSettings) -> None:
         ports = {"listen": f"127.0.0.1:{server.port}", "admin_listen": f"127.0.0.1:{server.admin_port}"}
     async with app.running(settings.model_copy(update=ports)) as again:
         assert (again.port, again.admin_port) == (server.port, server.admin_port)
+
+
+async def test_a_server_that_ends_unasked_says_so(settings: ServerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    grpc_server = server_module.create(settings)
+    monkeypatch.setattr(server_module, "create", lambda _: grpc_server)
+
+    async def serve() -> None:
+        async with app.running(settings) as server:
+            await grpc_server.stop(0)
+            async with asyncio.timeout(5):
+                await asyncio.wait([server.ended])
+
+    with pytest.raises(ServerEnded):
+        await serve()

@@ -1,0 +1,41 @@
+"""Work in the background: what removed members left behind and what has expired is deleted now and then."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from readstate.errors import ReadStateError
+
+PERIOD_SECONDS: Final = 60.0
+
+log = structlog.get_logger("readstate")
+
+
+@asynccontextmanager
+async def sweeping(*sweeps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Call each at once and then every minute, until left. One that fails is called again a minute later."""
+    task = asyncio.create_task(_sweep_forever(sweeps), name="sweep")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _sweep_forever(sweeps: tuple[Callable[[], Awaitable[object]], ...]) -> None:
+    while True:
+        for sweep in sweeps:
+            await _sweep_once(sweep)
+        await asyncio.sleep(PERIOD_SECONDS)
+
+
+async def _sweep_once(sweep: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await sweep()
+    except ReadStateError:
+        pass  # the database may be away: the next round finds what this one left
+    except Exception as error:
+        log.error("sweeping failed", exc_info=error)

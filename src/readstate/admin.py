@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from readstate.telemetry import ProcessMetrics
+from readstate.telemetry.metrics import ProcessMetrics
 
 
 def admin_app(metrics: ProcessMetrics, is_ready: Callable[[], Awaitable[bool]]) -> Starlette:

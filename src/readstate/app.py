@@ -35,7 +35,7 @@ from readstate.store.migrate import migrate
 from readstate.store.notifications import NotificationStore
 from readstate.store.pool import Database
 from readstate.sweeper import sweeping
-from readstate.telemetry import Metrics
+from readstate.telemetry.metrics import Metrics
 from readstate.v1 import (
     directory_pb2,
     directory_pb2_grpc,

@@ -38,7 +38,7 @@ def serve() -> None:
     """Serve gRPC, metrics and health until SIGTERM, then drain. A second signal ends it at once."""
     from readstate.config import ServerSettings, load
     from readstate.signals import caught
-    from readstate.telemetry import configure_logging
+    from readstate.telemetry.logs import configure_logging
 
     settings = load(ServerSettings)
     configure_logging(settings.log_level, settings.log_format)
@@ -58,7 +58,7 @@ def gateway() -> None:
     """Serve REST: call the gRPC server READSTATE_UPSTREAM. SIGTERM drains it, a second signal ends it at once."""
     from readstate.config import GatewaySettings, load
     from readstate.signals import caught
-    from readstate.telemetry import configure_logging
+    from readstate.telemetry.logs import configure_logging
 
     settings = load(GatewaySettings)
     configure_logging(settings.log_level, settings.log_format)

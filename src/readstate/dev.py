@@ -19,7 +19,7 @@ from readstate.gateway import app as gateway_app
 from readstate.signals import Interrupted, Stop, caught
 from readstate.store import pool
 from readstate.store.migrate import migrate
-from readstate.telemetry import configure_logging
+from readstate.telemetry.logs import configure_logging
 
 TOKEN_SECONDS: Final = 12 * 3600
 SCOPE: Final = "messaging:read messaging:update"

@@ -14,8 +14,9 @@ import pytest
 import structlog
 from httpx import AsyncClient
 
-from readstate import http_listener, telemetry
+from readstate import http_listener
 from readstate.gateway import app as gateway_app
+from readstate.telemetry import logs
 from readstate.v1.system_events_pb2 import MarkReadRequest, MarkReadResponse
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.gateway.wire import Wire, chunked, head
@@ -132,7 +133,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[s
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()
-    telemetry.configure_logging("info", "json")
+    logs.configure_logging("info", "json")
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     structlog.reset_defaults()
     root.handlers[:] = handlers

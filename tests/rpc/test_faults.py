@@ -14,11 +14,12 @@ import structlog
 from grpc import StatusCode
 from pydantic import SecretStr
 
-from readstate import app, auth, telemetry
+from readstate import app, auth
 from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.directory import DatabaseDirectory
 from readstate.store.marks import MarkStore
+from readstate.telemetry import logs
 from readstate.v1.directory_pb2 import UpsertMembersRequest
 from readstate.v1.system_events_pb2 import MarkReadRequest, RecordSystemEventsRequest
 from tests.rpc import raw_http2
@@ -90,7 +91,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()
-    telemetry.configure_logging("debug", "json")
+    logs.configure_logging("debug", "json")
     yield stream.getvalue
     structlog.configure(**configured)
     root.handlers[:] = handlers

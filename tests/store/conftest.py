@@ -9,7 +9,7 @@ from readstate.config import DatabaseSettings, load
 from readstate.store import pool
 from readstate.store.marks import MarkStore
 from readstate.store.pool import Database
-from readstate.telemetry import Metrics
+from readstate.telemetry.metrics import Metrics
 from tests.conftest import PostgresServer
 
 

@@ -17,7 +17,7 @@ from readstate.model import MarkResult, OrgMember
 from readstate.store import group_commit, pool
 from readstate.store.marks import MarkStore
 from readstate.store.pool import Database
-from readstate.telemetry import Metrics
+from readstate.telemetry.metrics import Metrics
 from tests.store import data
 from tests.store.data import Connection, marks_of
 from tests.waiting import SECONDS, until, until_answered

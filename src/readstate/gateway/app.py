@@ -13,7 +13,7 @@ from readstate.gateway import docs, messaging, system_events, upstream
 from readstate.gateway.cors import Cors
 from readstate.gateway.edge import Edge
 from readstate.http_listener import listening
-from readstate.telemetry import GatewayMetrics
+from readstate.telemetry.metrics import GatewayMetrics
 
 log = structlog.get_logger("readstate.gateway")
 

@@ -17,7 +17,8 @@ from readstate.gateway.cors import Cors
 from readstate.gateway.errors import Problem
 from readstate.gateway.request import ClientGone, Request, Routes
 from readstate.gateway.routing import UNKNOWN, Router
-from readstate.telemetry import GatewayMetrics, printable
+from readstate.telemetry.logs import printable
+from readstate.telemetry.metrics import GatewayMetrics
 
 log = structlog.get_logger("readstate.gateway")
 

@@ -8,8 +8,8 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from readstate import telemetry
 from readstate.gateway.errors import Problem
+from readstate.telemetry import logs
 
 LARGEST_BODY: Final = 256 << 10
 MOST_DROPPED: Final = 16 << 20
@@ -36,7 +36,7 @@ class Request:
         # The last of each name; the one that must not be repeated is counted.
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
-        self.id = telemetry.request_id(self.headers.get(b"x-request-id", b"").decode("latin-1"))
+        self.id = logs.request_id(self.headers.get(b"x-request-id", b"").decode("latin-1"))
         self.body = b""
 
     async def read(self, receive: Receive) -> None:

@@ -6,10 +6,10 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
-from readstate import telemetry
 from readstate.errors import NoOrganization
 from readstate.model import Claims, Member, OrgMember
 from readstate.rpc.access import Access
+from readstate.telemetry import logs
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -57,7 +57,7 @@ class Call:
                 idempotency_keys.append(value)
             elif key == "x-request-id" and isinstance(value, str):
                 request_id = value
-        return cls(method, context, authorizations, idempotency_keys, telemetry.request_id(request_id))
+        return cls(method, context, authorizations, idempotency_keys, logs.request_id(request_id))
 
 
 current: Final[ContextVar[Call]] = ContextVar("readstate_call")

@@ -30,7 +30,8 @@ from readstate.errors import (
 )
 from readstate.rpc.caller import Call
 from readstate.rpc.status import code_of, status_of
-from readstate.telemetry import Metrics, printable
+from readstate.telemetry.logs import printable
+from readstate.telemetry.metrics import Metrics
 
 Handler: TypeAlias = Callable[[Any, Call], Awaitable[Any]]
 Interceptor: TypeAlias = Callable[[Handler, Any, Call], Awaitable[Any]]

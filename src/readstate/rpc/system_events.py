@@ -6,7 +6,7 @@ from readstate.rpc.caller import Context
 from readstate.rpc.idempotency import Idempotency
 from readstate.store.events import EventStore
 from readstate.store.marks import MarkStore
-from readstate.telemetry import Metrics
+from readstate.telemetry.metrics import Metrics
 from readstate.v1 import system_events_pb2 as pb
 from readstate.v1 import system_events_pb2_grpc
 

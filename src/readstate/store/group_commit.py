@@ -15,7 +15,7 @@ from typing import Final
 from readstate import deadline
 from readstate.errors import Overloaded
 from readstate.model import MarkResult, OrgMember
-from readstate.telemetry import LaneMetrics
+from readstate.telemetry.metrics import LaneMetrics
 
 MOST_IDS: Final = 2_000
 """Ids that one batch holds; a call with more goes alone."""

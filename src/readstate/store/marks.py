@@ -7,7 +7,7 @@ from readstate.model import MarkResult, OrgMember
 from readstate.store import sql
 from readstate.store.group_commit import GroupCommit, Write
 from readstate.store.pool import Database
-from readstate.telemetry import LaneMetrics, Metrics
+from readstate.telemetry.metrics import LaneMetrics, Metrics
 
 
 class MarkStore:

@@ -1,0 +1,1 @@
+"""What the people who run readstate see of it: logs, metrics, request ids."""

@@ -28,8 +28,8 @@ SETTINGS: Final = {
     "full_page_writes": "on",
     "max_connections": "300",
     "shared_buffers": f"{min(_MEMORY // 4, 2 << 30) >> 20}MB",
-    # Checkpoints and vacuum come between measurements, when we ask for them, and not in one contender's and not the
-    # next one's.
+    # Checkpoints and vacuum come between the rounds, when we ask for them: by themselves they would come in one
+    # contender's measurement and not in the next one's.
     "max_wal_size": "16GB",
     "checkpoint_timeout": "1h",
     "autovacuum": "off",

@@ -1,4 +1,4 @@
-"""Every statement of the service, each with why it has the shape it has.
+"""The statements on events, marks, organisations and members, each with why it has the shape it has.
 
 Rules for all of them (docs/decisions/0003-schema.md): the organisation is in every predicate on events and marks; no
 session state; no `now()` in an upsert's SET; rows that several calls may touch are locked in one order.

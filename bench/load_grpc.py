@@ -55,7 +55,7 @@ def ghz(port: int, metadata: str, calls: Path, *, level: int, seconds: int) -> L
     latencies = {entry["percentage"]: entry["latency"] / 1e6 for entry in report["latencyDistribution"] or []}
     return Load(
         calls=codes.get("OK", 0),
-        failures={**{code: n for code, n in codes.items() if code != "OK"}},
+        failures={code: n for code, n in codes.items() if code != "OK"},
         seconds=report["total"] / 1e9,
         p50_ms=latencies.get(50),
         p99_ms=latencies.get(99),

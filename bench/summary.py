@@ -24,7 +24,6 @@ class Spread:
 class Line:
     """All rounds of one case."""
 
-    case: Case
     calls_per_second: Spread
     p50_ms: Spread | None
     p99_ms: Spread | None
@@ -37,14 +36,14 @@ def lines(samples: Sequence[Sample]) -> Lines:
     grouped: dict[Case, list[Sample]] = {}
     for sample in samples:
         grouped.setdefault(Case(sample.contender, sample.level, sample.ids), []).append(sample)
-    return {case: _line(case, group) for case, group in grouped.items()}
+    return {case: _line(group) for case, group in grouped.items()}
 
 
-def _line(case: Case, group: Sequence[Sample]) -> Line:
+def _line(group: Sequence[Sample]) -> Line:
     p50 = [sample.p50_ms for sample in group if sample.p50_ms is not None]
     p99 = [sample.p99_ms for sample in group if sample.p99_ms is not None]
     rates = Spread.of([sample.calls_per_second for sample in group])
-    return Line(case, rates, Spread.of(p50) if p50 else None, Spread.of(p99) if p99 else None)
+    return Line(rates, Spread.of(p50) if p50 else None, Spread.of(p99) if p99 else None)
 
 
 _PGBENCH: Final = Case("pgbench", PGBENCH_CLIENTS)

@@ -126,15 +126,6 @@ class NotificationContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipients:
-    """Who of the users that a producer named can be notified."""
-
-    org_key: int
-    member_keys: dict[str, int]
-    """By user id."""
-
-
-@dataclass(frozen=True, slots=True)
 class Notification:
     """One person's notification."""
 

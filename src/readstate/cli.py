@@ -2,8 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +13,8 @@ from readstate.errors import ReadStateError, ServerEnded, StartupError
 if TYPE_CHECKING:
     from readstate.config import GatewaySettings, ServerSettings
     from readstate.signals import Stop
+
+S = TypeVar("S", "ServerSettings", "GatewaySettings")
 
 
 class _OneLine(click.Group):
@@ -36,41 +39,38 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Serve gRPC, metrics and health until SIGTERM, then drain. A second signal ends it at once."""
-    from readstate.config import ServerSettings, load
-    from readstate.signals import caught
-    from readstate.telemetry.logs import configure_logging
-
-    settings = load(ServerSettings)
-    configure_logging(settings.log_level, settings.log_format)
-    with caught(again=lambda: os._exit(1)) as stop:
-        stop.run(_serve(settings, stop))
-
-
-async def _serve(settings: "ServerSettings", stop: "Stop") -> None:
     from readstate import app
+    from readstate.config import ServerSettings
 
-    async with app.running(settings) as server:
-        await stop.wait(server.ended)
+    async def until(stop: "Stop", settings: ServerSettings) -> None:
+        async with app.running(settings) as server:
+            await stop.wait(server.ended)
+
+    _run(ServerSettings, until)
 
 
 @main.command()
 def gateway() -> None:
     """Serve REST: call the gRPC server READSTATE_UPSTREAM. SIGTERM drains it, a second signal ends it at once."""
-    from readstate.config import GatewaySettings, load
+    from readstate.config import GatewaySettings
+    from readstate.gateway import app
+
+    async def until(stop: "Stop", settings: GatewaySettings) -> None:
+        async with app.running(settings):
+            await stop.wait()
+
+    _run(GatewaySettings, until)
+
+
+def _run(kind: type[S], serve_until: "Callable[[Stop, S], Coroutine[Any, Any, None]]") -> None:
+    from readstate.config import load
     from readstate.signals import caught
     from readstate.telemetry.logs import configure_logging
 
-    settings = load(GatewaySettings)
+    settings = load(kind)
     configure_logging(settings.log_level, settings.log_format)
     with caught(again=lambda: os._exit(1)) as stop:
-        stop.run(_gateway(settings, stop))
-
-
-async def _gateway(settings: "GatewaySettings", stop: "Stop") -> None:
-    from readstate.gateway import app
-
-    async with app.running(settings):
-        await stop.wait()
+        stop.run(serve_until(stop, settings))
 
 
 @main.command()

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
 
+# Before gRPC reads it: its handlers at fork end one in fifty child processes before their exec.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 import asyncpg
 import pytest
 import structlog

@@ -34,6 +34,8 @@ def main() -> None:
     """Remember who has read what. Settings come from the environment, with the prefix READSTATE_."""
     # gRPC's core writes to stderr in a form of its own, as beside our one line about a used port.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Its handlers at fork ended one in fifty child processes before their exec.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 @main.command()

@@ -4,7 +4,10 @@ A test that asks for `server` runs the composition root in its own process. `REA
 """
 
 import asyncio
+import io
+import logging
 import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +30,7 @@ from readstate.app import Running
 from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.store.migrate import migrate
+from readstate.telemetry import logs
 from tests import support
 
 POSTGRES_SETTINGS = {"listen_addresses": "", "fsync": "off", "max_connections": "300"}
@@ -217,3 +221,21 @@ async def bob(demo_data: None, client_for: ClientFor) -> ReadState:
 async def carol(demo_data: None, client_for: ClientFor) -> ReadState:
     """A member of no organisation."""
     return client_for("carol")
+
+
+# ── Logs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """All that has been logged, as the commands log it, libraries included."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    root, configured = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    logs.configure_logging("debug", "json")
+    yield stream.getvalue
+    structlog.configure(**configured)
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -6,7 +6,6 @@ sections 2.1 and 3.1).
 
 import asyncio
 import json
-import logging
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPMessage
@@ -17,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import jwt
+import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from readstate.config import TokenSettings
 from readstate.errors import SigningKeysUnavailable, StartupError
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("readstate")
 
 Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
@@ -245,8 +245,7 @@ class JwksKeys:
         except Exception as error:
             # Whatever an endpoint answers, the last good set stays in use.
             self._failed = True
-            # `repr` escapes what the endpoint may have put there.
-            logger.warning("signing keys could not be fetched: %.200r", error)
+            _log_failure(error)
         else:
             self._failed = False
             self._replace(keys)
@@ -258,7 +257,19 @@ class JwksKeys:
         if keys != self._keys:
             self._keys = keys
             self.generation += 1
-            logger.info("signing keys changed: %d usable", len(keys))
+            log.info("signing keys changed", count=len(keys))
+
+
+def _log_failure(error: Exception) -> None:
+    # Only words of ours: another exception's text may hold the URL, whose query may be a secret, or the answer.
+    if isinstance(error, UnfitAnswer):
+        log.warning("signing keys could not be fetched", reason=str(error))
+    else:
+        log.warning("signing keys could not be fetched", exc_info=error)
+
+
+class UnfitAnswer(ValueError):
+    """Why an endpoint's answer is of no use, in words of ours alone: it is logged."""
 
 
 def parse_jwks(document: bytes) -> tuple[SigningKey, ...]:
@@ -268,17 +279,17 @@ def parse_jwks(document: bytes) -> tuple[SigningKey, ...]:
     secret once published, and private ones.
 
     Raises:
-        ValueError: the document is not a JWK Set or has no usable key.
+        UnfitAnswer: the document is not a JWK Set or has no usable key.
     """
     try:
         entries = json.loads(document)["keys"]
-    except (KeyError, TypeError, RecursionError):
-        raise ValueError("not a JWK Set") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UnfitAnswer("not a JWK Set") from None
     if not isinstance(entries, list):
-        raise ValueError("not a JWK Set")
+        raise UnfitAnswer("not a JWK Set")
     keys = tuple(key for entry in entries if (key := _from_jwk(entry)) is not None)
     if not keys:
-        raise ValueError("no usable key in the JWK Set")
+        raise UnfitAnswer("no usable key in the JWK Set")
     return keys
 
 
@@ -328,11 +339,11 @@ def _download(url: str, timeout: float) -> tuple[SigningKey, ...]:
             while chunk := response.read1(64 * 1024):
                 document += chunk
                 if len(document) > LARGEST_JWKS:
-                    raise ValueError(f"larger than {LARGEST_JWKS} bytes")
+                    raise UnfitAnswer(f"larger than {LARGEST_JWKS} bytes")
                 # The socket's timeout starts anew with every byte; without this, a drip would hold the thread.
                 if time.monotonic() > ends_at:
                     raise TimeoutError
     except HTTPError as error:
         error.close()
-        raise ValueError(f"HTTP status {error.code}") from None
+        raise UnfitAnswer(f"HTTP status {error.code}") from None
     return parse_jwks(bytes(document))

@@ -1,16 +1,12 @@
 """What nobody expected: the caller is told that it happened, and nothing of the inside."""
 
 import asyncio
-import io
 import json
-import logging
-import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import grpc
 import pytest
-import structlog
 from grpc import StatusCode
 from pydantic import SecretStr
 
@@ -19,7 +15,6 @@ from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.directory import DatabaseDirectory
 from readstate.store.marks import MarkStore
-from readstate.telemetry import logs
 from readstate.v1.directory_pb2 import UpsertMembersRequest
 from readstate.v1.system_events_pb2 import MarkReadRequest, RecordSystemEventsRequest
 from tests.rpc import raw_http2
@@ -81,21 +76,6 @@ async def test_an_exception_that_was_caused_by_another_is_told_without_either(
     monkeypatch.setattr(MarkStore, "mark_read", fail)
     found = await failure(wire.call(MARK_READ, ONE, (*wire.bearer("ada"), ("x-request-id", "r"))))
     assert found == INTERNAL
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """All that has been logged, as the commands log it, libraries included."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    root, configured = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    root.handlers.clear()
-    logs.configure_logging("debug", "json")
-    yield stream.getvalue
-    structlog.configure(**configured)
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 async def test_a_secret_is_in_no_reply_and_in_no_line_of_the_log(

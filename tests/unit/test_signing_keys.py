@@ -17,13 +17,22 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from readstate.auth import TokenVerifier
 from readstate.config import TokenSettings
 from readstate.errors import InvalidToken, SigningKeysUnavailable, StartupError
-from readstate.signing_keys import LARGEST_JWKS, JwksKeys, SigningKey, StaticKey, key_source, parse_jwks
+from readstate.signing_keys import (
+    LARGEST_JWKS,
+    JwksKeys,
+    SigningKey,
+    StaticKey,
+    UnfitAnswer,
+    key_source,
+    parse_jwks,
+)
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 WEAK_RSA_KEY = rsa.generate_private_key(65537, 1024)  # noqa: S505  a key to be refused
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OLD, NEW = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
 ISSUER, AUDIENCE = "https://issuer.test", "readstate"
+CANARY = "canary-7f3a"
 SECRET = "a secret of these tests, 32 bytes or more"
 
 
@@ -239,7 +248,7 @@ PASSED_OVER = {
 @pytest.mark.parametrize("unusable", PASSED_OVER.values(), ids=PASSED_OVER.keys())
 def test_a_key_that_cannot_be_used_is_passed_over(unusable: Any) -> None:
     assert [key.kid for key in parse_jwks(jwks(unusable, jwk(NEW, "EdDSA", kid="good")))] == ["good"]
-    with pytest.raises(ValueError, match="no usable key"):
+    with pytest.raises(UnfitAnswer, match="no usable key"):
         parse_jwks(jwks(unusable))
 
 
@@ -258,8 +267,8 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("document", GARBAGE.values(), ids=GARBAGE.keys())
-def test_what_is_no_key_set_is_a_value_error(document: bytes) -> None:
-    with pytest.raises(ValueError, match=r"JWK Set|JSON|Expecting value|decode"):
+def test_what_is_no_key_set_is_refused(document: bytes) -> None:
+    with pytest.raises(UnfitAnswer, match=r"JWK Set$"):
         parse_jwks(document)
 
 
@@ -454,10 +463,35 @@ async def test_leaving_ends_the_refreshing(endpoint: Endpoint) -> None:
     assert asyncio.all_tasks() <= before
 
 
-async def test_a_failed_fetch_is_logged_without_control_characters(
-    endpoint: Endpoint, caplog: pytest.LogCaptureFixture
-) -> None:
-    endpoint.status = 503
+async def test_why_a_fetch_failed_is_logged_in_words_of_ours(logged: Callable[[], str], endpoint: Endpoint) -> None:
+    answers: dict[str, dict[str, Any]] = {
+        "HTTP status 503": {"status": 503},
+        "not a JWK Set": {"status": 200, "body": CANARY.encode()},
+        "no usable key in the JWK Set": {"body": jwks({"kty": CANARY})},
+    }
+    for reason, answer in answers.items():
+        for name, value in answer.items():
+            setattr(endpoint, name, value)
+        async with JwksKeys(f"{endpoint.url}?key={CANARY}"):
+            pass
+        line = json.loads(logged().splitlines()[-1])
+        assert (line["event"], line["level"]) == ("signing keys could not be fetched", "warning")
+        assert line["reason"] == reason
+    assert CANARY not in logged()
+
+
+async def test_no_line_of_the_log_holds_the_url(logged: Callable[[], str], endpoint: Endpoint) -> None:
+    endpoint.close()
+    async with JwksKeys(f"{endpoint.url}?key={CANARY}"):
+        pass
+    [line] = map(json.loads, logged().splitlines())
+    assert line["event"] == "signing keys could not be fetched"
+    assert line["exception"][0]["type"]
+    assert CANARY not in logged()
+
+
+async def test_another_set_is_logged_with_the_number_of_its_keys(logged: Callable[[], str], endpoint: Endpoint) -> None:
     async with JwksKeys(endpoint.url):
         pass
-    assert caplog.messages == ["signing keys could not be fetched: ValueError('HTTP status 503')"]
+    [line] = map(json.loads, logged().splitlines())
+    assert (line["event"], line["level"], line["count"]) == ("signing keys changed", "info", 1)

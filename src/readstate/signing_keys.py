@@ -8,15 +8,14 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field
-from http.client import HTTPMessage
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Literal, Protocol, Self
-from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from typing import Final, Literal, Protocol, Self
 
 import jwt
 import structlog
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, StreamReader
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -155,7 +154,7 @@ class StaticKey:
 
 
 class JwksKeys:
-    """The keys of a JWKS URL (RFC 7517), fetched in a thread when entered and every `refresh` seconds.
+    """The keys of a JWKS URL (RFC 7517), fetched when entered and every `refresh` seconds.
 
     A fetch that fails leaves the last good set in use, and is tried again after `cool_down` seconds. A `kid` that is
     not in the set causes a fetch at most once in `cool_down` seconds; all who wait share it.
@@ -240,8 +239,7 @@ class JwksKeys:
 
     async def _fetch(self) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
-                keys = await asyncio.to_thread(_download, self._url, self._timeout)
+            keys = await _download(self._url, self._timeout)
         except Exception as error:
             # Whatever an endpoint answers, the last good set stays in use.
             self._failed = True
@@ -264,6 +262,8 @@ def _log_failure(error: Exception) -> None:
     # Only words of ours: another exception's text may hold the URL, whose query may be a secret, or the answer.
     if isinstance(error, UnfitAnswer):
         log.warning("signing keys could not be fetched", reason=str(error))
+    elif isinstance(error, TimeoutError):
+        log.warning("signing keys could not be fetched", reason="no whole answer in time")
     else:
         log.warning("signing keys could not be fetched", exc_info=error)
 
@@ -318,32 +318,34 @@ def _is_for_signatures(entry: dict[str, object]) -> bool:
     return entry.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    # A redirect could lead from the configured endpoint to another host, or from https to http.
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None
+async def _download(url: str, timeout: float) -> tuple[SigningKey, ...]:
+    """The keys of the set at `url`, by way of the proxy that the environment names for it.
+
+    Raises:
+        Exception: there is no usable answer within `timeout` seconds, whichever part of it is slow.
+    """
+    headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
+    async with (
+        ClientSession(
+            headers=headers | {"User-Agent": "readstate"},
+            timeout=ClientTimeout(total=timeout),
+            trust_env=True,
+            cookie_jar=DummyCookieJar(),
+            # A small answer could become a large one.
+            auto_decompress=False,
+        ) as session,
+        # A redirect could lead from the configured endpoint to another host, or from https to http.
+        session.get(url, allow_redirects=False) as response,
+    ):
+        if response.status != HTTPStatus.OK:
+            raise UnfitAnswer(f"HTTP status {response.status}")
+        return parse_jwks(await _bounded(response.content))
 
 
-_opener = build_opener(_NoRedirect)
-
-
-def _download(url: str, timeout: float) -> tuple[SigningKey, ...]:
-    ends_at = time.monotonic() + timeout
-    headers = {"Accept": "application/jwk-set+json, application/json", "User-Agent": "readstate"}
-    request = Request(url, headers=headers)  # noqa: S310  config.py accepts http and https alone
+async def _bounded(body: StreamReader) -> bytes:
     document = bytearray()
-    try:
-        with _opener.open(request, timeout=timeout) as response:
-            while chunk := response.read1(64 * 1024):
-                document += chunk
-                if len(document) > LARGEST_JWKS:
-                    raise UnfitAnswer(f"larger than {LARGEST_JWKS} bytes")
-                # The socket's timeout starts anew with every byte; without this, a drip would hold the thread.
-                if time.monotonic() > ends_at:
-                    raise TimeoutError
-    except HTTPError as error:
-        error.close()
-        raise UnfitAnswer(f"HTTP status {error.code}") from None
-    return parse_jwks(bytes(document))
+    async for chunk in body.iter_any():
+        document += chunk
+        if len(document) > LARGEST_JWKS:
+            raise UnfitAnswer(f"larger than {LARGEST_JWKS} bytes")
+    return bytes(document)

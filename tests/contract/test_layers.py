@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deadline": set(),
     "config": {"pydantic", "pydantic_settings", "readstate.errors"},
     "auth": {"jwt", "cachetools", *(f"readstate.{room}" for room in ("config", "errors", "model", "signing_keys"))},
-    "signing_keys": {"jwt", "cryptography", "structlog", "readstate.config", "readstate.errors"},
+    "signing_keys": {"aiohttp", "jwt", "cryptography", "structlog", "readstate.config", "readstate.errors"},
     "directory": {"cachetools", "readstate.errors", "readstate.model", "readstate.store"},
     "telemetry": {"structlog", "prometheus_client"},
     "store": {"asyncpg", *(f"readstate.{room}" for room in ("config", "deadline", "errors", "model", "telemetry"))},

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,6 +65,7 @@ class Endpoint:
         self.abandoned = 0
         self.before_answer: Callable[[], object] = lambda: None
         self.drip: float | None = None
+        self.drips_headers = False
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
 
@@ -86,6 +89,11 @@ class Endpoint:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        if self.drips_headers:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while True:
+                handler.wfile.write(b"x")
+                time.sleep(0.02)
         handler.send_response(self.status)
         for name, value in self.headers.items():
             handler.send_header(name, value)
@@ -453,6 +461,42 @@ async def test_an_answer_that_drips_is_given_up_in_time_and_so_is_its_connection
     await eventually(lambda: endpoint.abandoned == 1)
 
 
+async def test_headers_that_drip_are_given_up_in_time_and_so_is_their_connection(endpoint: Endpoint) -> None:
+    endpoint.drips_headers = True
+    begun = time.monotonic()
+    async with JwksKeys(endpoint.url, timeout=0.2):
+        assert time.monotonic() - begun < 2
+        await eventually(lambda: endpoint.abandoned == 1)
+
+
+async def test_a_command_ends_at_once_while_an_endpoint_drips(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.drips_headers = True
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
+    values = {"DATABASE_URL": "postgresql://nobody.invalid/x", "TOKEN_ISSUER": "i", "TOKEN_AUDIENCE": "a"}
+    values |= {"TOKEN_JWKS_URL": endpoint.url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "readstate", "serve",
+        cwd=tmp_path, env=environment | {f"READSTATE_{name}": value for name, value in values.items()},
+    )  # fmt: skip
+    try:
+        await eventually(lambda: endpoint.asked == 1, seconds=30)
+        process.terminate()
+        async with asyncio.timeout(3):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_an_endpoint_is_asked_by_way_of_the_proxy_that_the_environment_names(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", endpoint.url)
+    async with JwksKeys("http://issuer.invalid/jwks.json") as keys:
+        assert await keys.find("old") is not None
+
+
 async def test_leaving_ends_the_refreshing(endpoint: Endpoint) -> None:
     before = asyncio.all_tasks()
     async with JwksKeys(endpoint.url, refresh=0.01):
@@ -465,14 +509,15 @@ async def test_leaving_ends_the_refreshing(endpoint: Endpoint) -> None:
 
 async def test_why_a_fetch_failed_is_logged_in_words_of_ours(logged: Callable[[], str], endpoint: Endpoint) -> None:
     answers: dict[str, dict[str, Any]] = {
-        "HTTP status 503": {"status": 503},
+        "no whole answer in time": {"drip": 0.1},
+        "HTTP status 503": {"drip": None, "status": 503},
         "not a JWK Set": {"status": 200, "body": CANARY.encode()},
         "no usable key in the JWK Set": {"body": jwks({"kty": CANARY})},
     }
     for reason, answer in answers.items():
         for name, value in answer.items():
             setattr(endpoint, name, value)
-        async with JwksKeys(f"{endpoint.url}?key={CANARY}"):
+        async with JwksKeys(f"{endpoint.url}?key={CANARY}", timeout=1):
             pass
         line = json.loads(logged().splitlines()[-1])
         assert (line["event"], line["level"]) == ("signing keys could not be fetched", "warning")
@@ -480,13 +525,18 @@ async def test_why_a_fetch_failed_is_logged_in_words_of_ours(logged: Callable[[]
     assert CANARY not in logged()
 
 
-async def test_no_line_of_the_log_holds_the_url(logged: Callable[[], str], endpoint: Endpoint) -> None:
+async def test_no_line_of_the_log_holds_the_url_or_a_broken_answer(
+    logged: Callable[[], str], endpoint: Endpoint
+) -> None:
+    endpoint.headers = {"Content-Length": CANARY, "Set-Cookie": f"{CANARY}\x01={CANARY}"}
+    async with JwksKeys(f"{endpoint.url}?key={CANARY}"):
+        pass
     endpoint.close()
     async with JwksKeys(f"{endpoint.url}?key={CANARY}"):
         pass
-    [line] = map(json.loads, logged().splitlines())
-    assert line["event"] == "signing keys could not be fetched"
-    assert line["exception"][0]["type"]
+    lines = [json.loads(line) for line in logged().splitlines()]
+    assert [line["event"] for line in lines] == ["signing keys could not be fetched"] * 2
+    assert all(line["exception"][0]["type"] for line in lines)
     assert CANARY not in logged()
 
 

@@ -1,11 +1,14 @@
-"""Settings, read from the environment with the prefix READSTATE_. Nothing else in the project reads the environment.
+"""Settings, read from the environment with the prefix READSTATE_. No other module of ours takes one from there.
+
+Libraries read variables of their own, as aiohttp `https_proxy`; `cli` sets one of gRPC's, and the embedded PostgreSQL
+gets the environment without what would change it.
 
 A gap or a contradiction raises StartupError, which names the setting and never shows a value: values may be secrets.
 """
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -13,6 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from readstate.errors import StartupError
 
 PREFIX = "READSTATE_"
+LARGEST_INT32: Final = 2**31 - 1
+"""gRPC takes no larger number."""
+LONGEST: Final = 86_400
+"""Seconds, a day: in milliseconds gRPC takes it too."""
 
 _S = TypeVar("_S", bound="_Environment")
 
@@ -32,10 +39,25 @@ def _long_enough(value: SecretStr) -> SecretStr:
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    # urlsplit would silently drop some of these.
+    if " " in value or not value.isprintable():
+        raise ValueError("must be a URL without white space and control characters")
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http or https URL")
+    if "@" in parts.netloc:
+        raise ValueError("must be a URL without a user and a password")
     return value
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL, or None where it is none: urlsplit's errors quote the value."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _words(value: object) -> object:
@@ -44,15 +66,15 @@ def _words(value: object) -> object:
 
 def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
-        parts = urlsplit(value)
-        if value != "*" and (not parts.netloc or value != f"{parts.scheme}://{parts.netloc.lower()}"):
+        parts = _split(value)
+        if value != "*" and (parts is None or not parts.netloc or value != f"{parts.scheme}://{parts.netloc.lower()}"):
             raise ValueError("must be origins as browsers send them, as in https://app.example, or *")
     return values
 
 
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
-Seconds = Annotated[float, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
 
 
 class _Environment(BaseSettings):
@@ -110,7 +132,7 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     """Certificates of clients must be signed by this CA: mutual TLS."""
     max_in_flight: int = Field(default=1000, ge=1)
     """Calls served at once; a further one is answered RESOURCE_EXHAUSTED."""
-    max_concurrent_streams: int = Field(default=1000, ge=1)
+    max_concurrent_streams: int = Field(default=1000, ge=1, le=LARGEST_INT32)
     """Calls at once on one connection; HTTP/2 makes a further one wait in the client."""
     max_connection_age: Seconds | None = None
     """Seconds until a client is asked to connect anew, so that load balances again; 0 for never. Unset: 1800 with the

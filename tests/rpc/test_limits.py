@@ -8,9 +8,9 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from readstate import deadline
+from readstate import app, deadline
 from readstate.client import ReadState
-from readstate.config import ServerSettings
+from readstate.config import LARGEST_INT32, LONGEST, ServerSettings
 from readstate.errors import OutOfTime
 from readstate.v1.system_events_pb2 import MarkReadRequest
 from tests.rpc.gate import Gate
@@ -106,3 +106,21 @@ async def test_a_call_without_any_time_does_nothing(ada: ReadState, gate: Gate) 
     with pytest.raises(OutOfTime):
         await ada.mark_read([1], timeout=0)
     await gate.holds(0)
+
+
+async def test_a_connection_is_ended_at_an_age_of_less_than_a_second(settings: ServerSettings) -> None:
+    if settings.engine == "native":
+        pytest.skip("the native engine cannot end connections by age")
+    aged = settings.model_copy(update={"max_connection_age": 0.5})
+    async with app.running(aged) as server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        await channel.channel_ready()
+        async with asyncio.timeout(5):
+            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+
+
+async def test_a_server_starts_with_the_largest_numbers_that_the_settings_take(settings: ServerSettings) -> None:
+    largest = {"max_concurrent_streams": LARGEST_INT32, "max_connection_age": LONGEST}
+    if settings.engine == "native":
+        del largest["max_connection_age"]
+    async with app.running(settings.model_copy(update=largest)):
+        pass

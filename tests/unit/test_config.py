@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from readstate.config import CheckSettings, DatabaseSettings, ServerSettings, TokenSettings, load
+from readstate.config import CheckSettings, DatabaseSettings, GatewaySettings, ServerSettings, TokenSettings, load
 from readstate.errors import StartupError
 
 SECRET = "canary-" * 5
@@ -90,7 +90,9 @@ def test_two_key_sources_are_refused(name: str, value: str, monkeypatch: pytest.
         ("READSTATE_TOKEN_SECRET", "canary-of-31-bytes-------------"),
         ("READSTATE_TOKEN_JWKS_URL", "canary.example/jwks.json"),
         ("READSTATE_TOKEN_JWKS_URL", "file:///canary"),
+        ("READSTATE_OTLP_ENDPOINT", "http://canary:canary@collector:4317"),
         ("READSTATE_TOKEN_LEEWAY", "31"),
+        ("READSTATE_TOKEN_LEEWAY", "nan"),
         ("READSTATE_TOKEN_LEEWAY", "-1"),
         ("READSTATE_LISTEN", "canary"),
         ("READSTATE_LISTEN", "canary:"),
@@ -104,8 +106,13 @@ def test_two_key_sources_are_refused(name: str, value: str, monkeypatch: pytest.
         ("READSTATE_STATEMENT_CACHE_SIZE", "-1"),
         ("READSTATE_MAX_IN_FLIGHT", "0"),
         ("READSTATE_MAX_CONCURRENT_STREAMS", "0"),
+        ("READSTATE_MAX_CONCURRENT_STREAMS", "2147483648"),
         ("READSTATE_MAX_CONNECTION_AGE", "-1"),
+        ("READSTATE_MAX_CONNECTION_AGE", "86401"),
+        ("READSTATE_MAX_CONNECTION_AGE", "inf"),
+        ("READSTATE_MAX_CONNECTION_AGE", "nan"),
         ("READSTATE_DRAIN_DELAY", "-1"),
+        ("READSTATE_DRAIN_DELAY", "inf"),
         ("READSTATE_DRAIN_GRACE", "6"),
         ("READSTATE_LOG_LEVEL", "canary"),
         ("READSTATE_LOG_FORMAT", "canary"),
@@ -116,6 +123,37 @@ def test_a_value_that_is_not_valid_is_named_but_not_shown(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert name in refusal()
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("https://canary@id.example/", "a URL without a user and a password"),
+        ("https://user:canary@id.example/", "a URL without a user and a password"),
+        ("https://id.example/ canary", "a URL without white space and control characters"),
+        ("https://id.example/canary\n", "a URL without white space and control characters"),
+        ("https://id.example/\x1bcanary", "a URL without white space and control characters"),
+        ("https://id.example/canary\u2028", "a URL without white space and control characters"),
+        ("https://id.example:canary/jwks.json", "an http or https URL"),
+        ("https://id.example:65536/canary", "an http or https URL"),
+        ("https://canary\uff0f.example/jwks.json", "an http or https URL"),
+        ("https://[canary/jwks.json", "an http or https URL"),
+        ("https://:443/canary", "an http or https URL"),
+        ("file:///canary", "an http or https URL"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said(url: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("READSTATE_TOKEN_SECRET")
+    monkeypatch.setenv("READSTATE_TOKEN_JWKS_URL", url)
+    assert refusal() == f"READSTATE_TOKEN_JWKS_URL: must be {fault}"
+
+
+@pytest.mark.parametrize("origin", ["https://canary\uff0f.example", "https://[canary", "https://app.example:canary"])
+def test_an_origin_that_is_none_is_not_shown(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("READSTATE_CORS_ORIGINS", origin)
+    with pytest.raises(StartupError, match=r"^READSTATE_CORS_ORIGINS: must be origins as browsers") as raised:
+        load(GatewaySettings)
+    assert "canary" not in str(raised.value)
 
 
 @pytest.mark.parametrize("missing", ["READSTATE_TLS_CERT", "READSTATE_TLS_KEY"])

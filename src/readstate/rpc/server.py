@@ -1,5 +1,6 @@
 """The gRPC server: options, port, and the two halves of its end."""
 
+import math
 import ssl
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,8 @@ DEFAULT_CONNECTION_AGE: Final = 1800
 
 def options(settings: ServerSettings) -> list[tuple[str, int]]:
     """Options of grpc-core (its header grpc/impl/channel_arg_names.h explains each)."""
-    age = 1000 * int(_connection_age(settings))
+    # Upwards: 0 would be never.
+    age = math.ceil(1000 * _connection_age(settings))
     return [
         # A used port must be an error; grpcio would share it silently.
         ("grpc.so_reuseport", 0),

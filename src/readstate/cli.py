@@ -104,7 +104,7 @@ def prune() -> None:
 def token(user: str, scope: str, org: str | None, expires_in: int) -> None:
     """Print a token for the configured HS256 secret, issuer and audience. Looks up no user.
 
-    Where the environment does not configure them: for those of `readstate dev`, if it has run in this folder.
+    Where the environment sets none of them: for those of `readstate dev`, if it has run in this folder.
     """
     from readstate.auth import sign
     from readstate.config import TokenSettings, load

@@ -121,6 +121,16 @@ class TokenSettings(LogSettings, KeySettings):
     token_leeway: float = Field(default=10, ge=0, le=30)
 
 
+class TokenParts(_Environment):
+    """What the environment holds of issuer, audience and key, be it whole or not: see `model_fields_set`."""
+
+    token_issuer: str = ""
+    token_audience: str = ""
+    token_secret: SecretStr = SecretStr("")
+    token_public_key: str = ""
+    token_jwks_url: str = ""
+
+
 class ServerSettings(DatabaseSettings, TokenSettings):
     engine: Literal["grpcio", "native"] = "grpcio"
     listen: ListenAddress = "127.0.0.1:50051"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from readstate.config import TokenSettings, load
+from readstate.config import TokenParts, TokenSettings, load
 from readstate.errors import StartupError
 
 STATE: Final = Path(".readstate")
@@ -40,17 +40,15 @@ def opened(state: Path) -> Iterator[None]:
 
 
 def token_values(state: Path) -> dict[str, object]:
-    """Values of TokenSettings to sign with: none where the environment configures tokens, else those of `dev`.
+    """Values of TokenSettings to sign with: none where the environment sets any, else those of `dev`.
 
     Raises:
-        StartupError: neither the environment nor `dev` has what it takes. Names what the environment lacks.
+        StartupError: the environment sets only some of issuer, audience and key, or none and `dev` has no secret
+            either. Names what the environment lacks.
     """
-    try:
-        configured = load(TokenSettings)
-    except StartupError:
-        if not _secret(state).exists():
-            raise
+    if not TokenParts().model_fields_set and _secret(state).exists():
         return _values(_secret(state).read_text())
+    configured = load(TokenSettings)
     if configured.token_secret is None:
         raise StartupError(
             "tokens are configured with a public key: only an HS256 secret, READSTATE_TOKEN_SECRET, signs"

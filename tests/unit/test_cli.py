@@ -131,11 +131,29 @@ def test_token_uses_the_secret_of_dev_in_its_folder(readstate: Readstate, tmp_pa
         secret = (state / "token-secret").read_text()
     done = readstate("token", "--user", "bob")
     assert jwt.decode(done.stdout.strip(), secret, ["HS256"], audience="readstate")["iss"] == dev_state.ISSUER
-    # A part of a configuration, as compose.yaml wants it in the environment, is none.
-    done = readstate("token", "--user", "bob", READSTATE_TOKEN_SECRET=SECRET)
-    assert jwt.decode(done.stdout.strip(), secret, ["HS256"], audience="readstate")["iss"] == dev_state.ISSUER
     done = readstate("token", "--user", "bob", **TOKENS)
     assert jwt.decode(done.stdout.strip(), SECRET, ["HS256"], audience="readstate")
+
+
+@pytest.mark.parametrize("missing", TOKENS)
+def test_a_part_of_the_token_settings_is_not_replaced_by_those_of_dev(
+    readstate: Readstate, tmp_path: Path, missing: str
+) -> None:
+    with dev_state.opened(tmp_path / dev_state.STATE):
+        pass
+    part = {name: value for name, value in TOKENS.items() if name != missing}
+    database = {"READSTATE_DATABASE_URL": "postgresql://nobody.invalid/x"}
+    for command in (("token", "--user", "bob"), ("dev",)):
+        line = refused(readstate(*command, **part, **database))
+        assert missing in line
+        assert not any(f"{name} is not set" in line for name in part)
+
+
+def test_a_setting_of_tokens_that_dev_does_not_name_leaves_its_own(readstate: Readstate, tmp_path: Path) -> None:
+    with dev_state.opened(tmp_path / dev_state.STATE):
+        secret = (tmp_path / dev_state.STATE / "token-secret").read_text()
+    done = readstate("token", "--user", "bob", "--org", "acme", READSTATE_TOKEN_ORG_CLAIM="tenant")
+    assert jwt.decode(done.stdout.strip(), secret, ["HS256"], audience="readstate")["tenant"] == "acme"
 
 
 def test_dev_keeps_its_secret_to_itself(tmp_path: Path) -> None:

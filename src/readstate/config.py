@@ -28,6 +28,10 @@ def _listen_address(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError("must be HOST:PORT, as in 127.0.0.1:50051 or [::]:50051")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError("must be HOST:PORT, and HOST is no host's name") from None
     return value
 
 

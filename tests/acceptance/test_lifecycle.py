@@ -79,7 +79,7 @@ async def test_a_used_port_is_one_clear_line(folder: Folder) -> None:
         folder.port = taken.getsockname()[1]
         code, _, errors = await folder.run("dev")
     assert code == 1
-    assert f"READSTATE_LISTEN: cannot listen on 127.0.0.1:{folder.port}" in errors
+    assert f"READSTATE_LISTEN: cannot listen on 127.0.0.1:{folder.port}: Address already in use" in errors
     assert "Traceback" not in errors
 
 

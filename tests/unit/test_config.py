@@ -99,6 +99,8 @@ def test_two_key_sources_are_refused(name: str, value: str, monkeypatch: pytest.
         ("READSTATE_LISTEN", "canary:65536"),
         ("READSTATE_LISTEN", "canary:-1"),
         ("READSTATE_LISTEN", ":50051"),
+        ("READSTATE_LISTEN", f"{SECRET * 2}.example:1"),
+        ("READSTATE_LISTEN", "canary..example:1"),
         ("READSTATE_ADMIN_LISTEN", "canary:http"),
         ("READSTATE_DIRECTORY", "canary"),
         ("READSTATE_POOL_SIZE", "0"),

@@ -1,6 +1,7 @@
 """The gRPC server: options, port, and the two halves of its end."""
 
 import math
+import socket
 import ssl
 from pathlib import Path
 from typing import Final
@@ -69,7 +70,20 @@ def bind(server: grpc.aio.Server, settings: ServerSettings) -> int:
             return server.add_insecure_port(settings.listen)
         return server.add_secure_port(settings.listen, credentials)
     except RuntimeError as error:
-        raise StartupError(f"READSTATE_LISTEN: cannot listen on {settings.listen}: is the port in use?") from error
+        raise StartupError(f"READSTATE_LISTEN: cannot listen on {settings.listen}: {_why(settings.listen)}") from error
+
+
+def _why(address: str) -> str:
+    """Why it cannot be bound: gRPC does not tell, so it is tried once more."""
+    host, _, port = address.rpartition(":")
+    try:
+        for family, kind, protocol, _, place in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "is the port in use?"
 
 
 def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:

@@ -1,6 +1,5 @@
 """Asking a server whether it is serving, by `grpc.health.v1`."""
 
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -8,7 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from readstate.config import CheckSettings
+from readstate.config import CheckSettings, read_file
 from readstate.errors import StartupError
 
 SECONDS: Final = 3.0
@@ -43,8 +42,8 @@ def _channel(address: str, settings: CheckSettings) -> grpc.Channel:
     options: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0)]
     if settings.tls_cert is None:
         return grpc.insecure_channel(address, options)
-    certificate = _read(settings.tls_cert, "TLS_CERT")
-    key = _read(settings.tls_key, "TLS_KEY") if settings.tls_client_ca and settings.tls_key else None
+    certificate = read_file(settings.tls_cert, "READSTATE_TLS_CERT")
+    key = read_file(settings.tls_key, "READSTATE_TLS_KEY") if settings.tls_client_ca and settings.tls_key else None
     # The server's own certificate is what we trust, under its own name. With mutual TLS it is also what we show, which
     # a client CA that has signed it accepts.
     credentials = grpc.ssl_channel_credentials(certificate, key, certificate if key else None)
@@ -65,10 +64,3 @@ def _name(certificate: bytes) -> str:
     dns = names.get_values_for_type(x509.DNSName)
     addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
     return (dns + addresses + ["localhost"])[0].replace("*", "check")
-
-
-def _read(path: Path, setting: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartupError(f"READSTATE_{setting}: cannot read the file: {error.strerror}") from error

@@ -228,6 +228,18 @@ def load(kind: type[_S], **values: object) -> _S:
         raise StartupError("; ".join(lines)) from None
 
 
+def read_file(path: Path, setting: str) -> bytes:
+    """The content of the file that `setting` names.
+
+    Raises:
+        StartupError: it cannot be read. Names the setting, not the file.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartupError(f"{setting}: cannot read the file: {error.strerror}") from error
+
+
 def _key_source_gaps(kind: type[_Environment], values: dict[str, object]) -> list[str]:
     # A model whose fields have faults never gets to the rule that spans them, and the gap would come up only next time.
     if not issubclass(kind, KeySettings):

@@ -46,10 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *GRPC,
         "starlette",
         "structlog",
-        *(
-            f"readstate.{room}"
-            for room in ("admin", "config", "error_details", "errors", "http_listener", "telemetry", "v1")
-        ),
+        *(f"readstate.{room}" for room in ("admin", "config", "error_details", "http_listener", "telemetry", "v1")),
     },
     "check": {*GRPC, "cryptography", "readstate.config", "readstate.errors"},
     "embedded": {"psutil", "readstate.errors"},

@@ -3,15 +3,13 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from readstate.config import GatewaySettings
-from readstate.errors import StartupError
+from readstate.config import GatewaySettings, read_file
 from readstate.gateway import errors
 from readstate.gateway.request import Request
 
@@ -114,12 +112,6 @@ def _credentials(settings: GatewaySettings) -> grpc.ChannelCredentials | None:
     files = settings.upstream_ca, settings.upstream_key, settings.upstream_cert
     if not settings.upstream_tls and not any(files):
         return None
-    names = "UPSTREAM_CA", "UPSTREAM_KEY", "UPSTREAM_CERT"
-    return grpc.ssl_channel_credentials(*(_read(path, name) for path, name in zip(files, names, strict=True)))
-
-
-def _read(path: Path | None, setting: str) -> bytes | None:
-    try:
-        return path.read_bytes() if path else None
-    except OSError as error:
-        raise StartupError(f"READSTATE_{setting}: cannot read the file: {error.strerror}") from error
+    names = "READSTATE_UPSTREAM_CA", "READSTATE_UPSTREAM_KEY", "READSTATE_UPSTREAM_CERT"
+    contents = (read_file(path, name) if path else None for path, name in zip(files, names, strict=True))
+    return grpc.ssl_channel_credentials(*contents)

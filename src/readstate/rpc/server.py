@@ -8,7 +8,7 @@ from typing import Final
 
 import grpc
 
-from readstate.config import ServerSettings
+from readstate.config import ServerSettings, read_file
 from readstate.errors import StartupError
 
 LARGEST_MESSAGE: Final = 1 << 20
@@ -89,8 +89,8 @@ def _why(address: str) -> str:
 def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    pair = (_read(settings.tls_key, "TLS_KEY"), _read(settings.tls_cert, "TLS_CERT"))
-    client_ca = _read(settings.tls_client_ca, "TLS_CLIENT_CA") if settings.tls_client_ca else None
+    pair = (read_file(settings.tls_key, "READSTATE_TLS_KEY"), read_file(settings.tls_cert, "READSTATE_TLS_CERT"))
+    client_ca = read_file(settings.tls_client_ca, "READSTATE_TLS_CLIENT_CA") if settings.tls_client_ca else None
     _require_usable(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
 
@@ -106,10 +106,3 @@ def _require_usable(cert: Path, key: Path, client_ca: Path | None) -> None:
             context.load_verify_locations(client_ca)
     except ssl.SSLError as error:
         raise StartupError(f"{blamed}, in PEM") from error
-
-
-def _read(path: Path, setting: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartupError(f"READSTATE_{setting}: cannot read the file: {error.strerror}") from error

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from readstate.config import TokenSettings
+from readstate.config import TokenSettings, read_file
 from readstate.errors import StartupError
 
 Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
@@ -49,10 +49,9 @@ def read_public_key(path: Path) -> SigningKey:
     Raises:
         StartupError: the file cannot be read or holds no such key.
     """
+    content = read_file(path, "READSTATE_TOKEN_PUBLIC_KEY")
     try:
-        key = load_pem_public_key(path.read_bytes())
-    except OSError as error:
-        raise StartupError(f"READSTATE_TOKEN_PUBLIC_KEY: the file cannot be read ({error.strerror})") from None
+        key = load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if (signing_key := bind(key, kid=None)) is None:

@@ -64,7 +64,7 @@ def test_any_other_file_stops_the_start_and_is_not_shown(content: bytes, tmp_pat
 
 @pytest.mark.parametrize("name", ["missing.pem", "."], ids=["missing", "a folder"])
 def test_a_file_that_cannot_be_read_stops_the_start(name: str, tmp_path: Path) -> None:
-    with pytest.raises(StartupError, match=r"^READSTATE_TOKEN_PUBLIC_KEY: the file cannot be read") as refused:
+    with pytest.raises(StartupError, match=r"^READSTATE_TOKEN_PUBLIC_KEY: cannot read the file") as refused:
         key_source(settings(token_public_key=tmp_path / name))
     assert str(tmp_path) not in str(refused.value)
 

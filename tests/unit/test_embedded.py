@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from readstate import embedded
+from readstate.embedded import program
 from readstate.errors import StartupError
 
 FAST = {"fsync": "off"}
@@ -184,7 +185,7 @@ def test_errors_of_the_block_pass_unchanged(folder: Path) -> None:
 
 
 def test_without_the_package_the_way_out_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "find_spec", lambda _name: None)
+    monkeypatch.setattr(program, "find_spec", lambda _name: None)
     with pytest.raises(StartupError, match=r"READSTATE_DATABASE_URL.*readstate\[embedded\]"):
         embedded.postgres(folder).__enter__()
 

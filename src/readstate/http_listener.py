@@ -44,6 +44,10 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._awaited_since = self.loop.time()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # a trailer is no header (RFC 9110, section 6.5.1)
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
         super().on_headers_complete()
@@ -51,6 +55,13 @@ class _Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head, self._awaited_since = True, None
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has said all may still read (RFC 9112, section 9.6): keep open until it has its answer."""
+        if self._awaited_since is not None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def data_received(self, data: bytes) -> None:
         if not self._in_head:

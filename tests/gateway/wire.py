@@ -43,13 +43,13 @@ class Wire:
             for part in parts:
                 writer.write(part)
                 await writer.drain()
-            reply = await _read(reader)
+            reply = await read_reply(reader)
         if reply.headers.get("connection") == "close":
             self.close()
         return reply
 
 
-async def _read(reader: asyncio.StreamReader) -> Reply:
+async def read_reply(reader: asyncio.StreamReader) -> Reply:
     status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().rstrip().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines)
     body = await reader.readexactly(int(headers.get("content-length", 0)))

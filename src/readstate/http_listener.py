@@ -1,8 +1,6 @@
 """An ASGI app on a TCP port, inside a running event loop."""
 
 import asyncio
-import json
-import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,14 +8,10 @@ from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from readstate.errors import StartupError
+from readstate.http_protocol import Protocol
 
-LARGEST_HEAD: Final = 64 << 10
-"""Bytes of a request line with its headers."""
-SLOWEST_REQUEST: Final = 30.0
-"""Seconds within which a request has to arrive, its body included."""
 KEEP_ALIVE: Final = 75
 """Seconds that an idle connection stays open: longer than proxies in front keep theirs, so that they close first."""
 
@@ -27,73 +21,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone: the command that composes the process owns them."""
         yield
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's, with bounds on what it waits for and keeps, and with errors in JSON."""
-
-    _awaited_since: float | None = None
-    _in_head = True
-    _head_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._awaited_since = self.loop.time()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._awaited_since = self.loop.time()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # a trailer is no header (RFC 9110, section 6.5.1)
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._in_head, self._head_bytes = False, 0
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._in_head, self._awaited_since = True, None
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that has said all may still read (RFC 9112, section 9.6): keep open until it has its answer."""
-        if self._awaited_since is not None or self.cycle.response_complete:
-            return False
-        self.cycle.keep_alive = False
-        return True
-
-    def data_received(self, data: bytes) -> None:
-        if not self._in_head:
-            super().data_received(data)
-            return
-        # The parser reads no body of a request that asks for an upgrade, as Java's client and curl --http2 do.
-        super().data_received(_without_upgrade(data) if b"pgrade" in data else data)
-        if self._awaited_since is not None and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD:
-                self._end(b"431 Request Header Fields Too Large", "Request header fields too large")
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP."""
-        self._end(b"400 Bad Request", msg)
-
-    def end_if_slow(self) -> None:
-        """Close the connection if a request has been arriving for too long."""
-        if self._awaited_since is not None and self.loop.time() > self._awaited_since + SLOWEST_REQUEST:
-            self.transport.close()
-
-    def _end(self, status: bytes, message: str) -> None:
-        body = json.dumps({"error": message}, separators=(",", ":")).encode()
-        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close" % len(body)
-        self.transport.write(b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, head, body))
-        self.transport.close()
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """The same bytes, but for the field that a server may ignore (RFC 9110, section 7.8)."""
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return re.sub(rb"\r\nupgrade:", rb"\r\nx-upgrade:", head, flags=re.IGNORECASE) + end + rest
 
 
 @asynccontextmanager
@@ -108,7 +35,7 @@ async def listening(app: ASGIApp, address: str, *, setting: str, grace: int = 1)
 
     async def part_with_slow_senders() -> None:
         for connection in tuple(server.server_state.connections):
-            if isinstance(connection, _Protocol):
+            if isinstance(connection, Protocol):
                 connection.end_if_slow()
 
     listener = _bind(address, setting)
@@ -116,7 +43,7 @@ async def listening(app: ASGIApp, address: str, *, setting: str, grace: int = 1)
         app,
         loop="none",
         lifespan="off",
-        http=_Protocol,
+        http=Protocol,
         ws="none",
         access_log=False,
         log_config=None,

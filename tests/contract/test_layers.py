@@ -40,7 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {*GRPC, "readstate.error_details", "readstate.errors", "readstate.model", "readstate.v1"},
     "sweeper": {"structlog", "readstate.errors"},
     "readiness": {"structlog", "readstate.deadline", "readstate.errors"},
-    "http_listener": {"starlette", "uvicorn", "readstate.errors"},
+    "http_protocol": {"httptools", "uvicorn"},
+    "http_listener": {"starlette", "uvicorn", "readstate.errors", "readstate.http_protocol"},
     "admin": {"starlette", "prometheus_client", "readstate.telemetry"},
     "gateway": {
         *GRPC,

@@ -129,6 +129,17 @@ async def test_a_key_that_is_not_valid_is_named(ada: httpx.AsyncClient, told: st
     assert error(response)["param"] == "idempotency-key"
 
 
+@pytest.mark.parametrize("keys", [["k"] * 2, ["k"] * 2000, ["k" * 8000] * 5], ids=["two", "many", "large"])
+async def test_keys_that_are_too_many_or_too_long_are_always_a_bad_request(
+    ada: httpx.AsyncClient, told: str, keys: list[str]
+) -> None:
+    for _ in range(20):
+        headers = [(b"idempotency-key", key.encode()) for key in keys]
+        response = await ada.post(f"{ROOT}/{told}/actions/seen", headers=headers)
+        assert response.status_code == 400
+        assert error(response)["param"] == "idempotency-key"
+
+
 async def test_a_key_of_another_request_is_refused(ada: httpx.AsyncClient, told: str) -> None:
     key = {"idempotency-key": f"twice {told}"}
     assert (await ada.post(f"{ROOT}/{told}/actions/seen", headers=key)).status_code == 200

@@ -14,6 +14,8 @@ from readstate.telemetry import logs
 LARGEST_BODY: Final = 256 << 10
 MOST_DROPPED: Final = 16 << 20
 """Bytes of a body that is too large which are read all the same: a client that is still sending reads no answer."""
+LONGEST_KEY: Final = 255
+"""Characters of an idempotency key that the server takes."""
 
 _SENDABLE: Final = re.compile(rb"[\x20-\x7e]{,8192}")
 """What gRPC metadata can hold, in the length that the server reads."""
@@ -80,10 +82,12 @@ class Request:
         return QueryParams(self.scope["query_string"])
 
     def idempotency_keys(self) -> tuple[tuple[str, str], ...]:
-        """The header `Idempotency-Key` as metadata. A value that metadata cannot hold goes on as an empty one, which is
-        as little valid, so that the server refuses it in its turn."""
+        """The header `Idempotency-Key` as metadata, for the server to refuse in its turn if it is not valid. So what
+        metadata cannot hold goes on as an empty value, and of what is too much no more than shows it: with all of it,
+        gRPC itself would refuse the call, as if the server were busy."""
         values = [value for name, value in self.scope["headers"] if name == b"idempotency-key"]
-        return tuple(("idempotency-key", v.decode() if _SENDABLE.fullmatch(v) else "") for v in values)
+        shown = [value[: LONGEST_KEY + 1] for value in values[:2]]
+        return tuple(("idempotency-key", v.decode() if _SENDABLE.fullmatch(v) else "") for v in shown)
 
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]

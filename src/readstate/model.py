@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Final
+
+LARGEST_EVENT_ID: Final = 2**53 - 1
+"""What a JSON client can hold (RFC 8259, section 6)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,13 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from readstate.errors import InvalidEventIds, InvalidRequest, TooManyEventIds
-from readstate.model import NewMember, NewSystemEvent
+from readstate.model import LARGEST_EVENT_ID, NewMember, NewSystemEvent
 from readstate.v1 import directory_pb2, system_events_pb2
 
 MOST_ENTRIES: Final = 10_000
 """Entries of any list in a request."""
 LONGEST_NAME: Final = 255
 LONGEST_TITLE: Final = 1_000
-LARGEST_EVENT_ID: Final = 2**53 - 1
 LARGEST_PAYLOAD: Final = 65_536
 """Bytes of a payload as JSON text."""
 

@@ -1,16 +1,12 @@
 """System events: what organisations' streams hold."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from readstate.errors import EventIdsExhausted
-from readstate.model import NewSystemEvent
+from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
 from readstate.store import sql
 from readstate.store.organizations import org_keys
 from readstate.store.pool import Connection, Database
-
-LARGEST_EVENT_ID: Final = 2**53 - 1
-"""What a JSON client can hold (RFC 8259, section 6)."""
 
 
 class EventStore:

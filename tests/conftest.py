@@ -154,8 +154,8 @@ def _hasty_listeners() -> Iterator[None]:
 # ── The server and its callers ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture
-def settings(database_url: str) -> ServerSettings:
+def settings_on(database_url: str) -> ServerSettings:
+    """Settings of a server on ports of its own."""
     return config.load(
         ServerSettings,
         database_url=database_url,
@@ -166,6 +166,11 @@ def settings(database_url: str) -> ServerSettings:
         admin_listen="127.0.0.1:0",
         drain_delay=0,
     )
+
+
+@pytest.fixture
+def settings(database_url: str) -> ServerSettings:
+    return settings_on(database_url)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from readstate.config import GatewaySettings, ServerSettings
 from readstate.gateway import app as gateway_app
 from readstate.store import pool
 from readstate.store.migrate import migrate
-from tests.conftest import PostgresServer
+from tests.conftest import PostgresServer, settings_on
 
 PATH = "/systemevent/read"
 
@@ -55,16 +55,7 @@ async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def settings(database_url: str) -> ServerSettings:
-    return config.load(
-        ServerSettings,
-        database_url=database_url,
-        token_issuer="https://id.example",
-        token_audience="readstate",
-        token_secret="a secret of the tests, and of nothing else",
-        listen="127.0.0.1:0",
-        admin_listen="127.0.0.1:0",
-        drain_delay=0,
-    )
+    return settings_on(database_url)
 
 
 @pytest.fixture(scope="session")

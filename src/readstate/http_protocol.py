@@ -36,7 +36,9 @@ class Protocol(HttpToolsProtocol):
     _framing = 0
     """Bytes since the last one of a body."""
     _body_left = 0
-    """Bytes still to come of a body whose length is declared."""
+    """Bytes still to come of a body, or of one of its chunks, whose length is known."""
+    _line: bytearray
+    """What has arrived of the present line, outside a body of known length."""
     _unanswered = 0
     _last_words: bytes | None = None
     """What is said once all is answered, before closing. As soon as it is known, nothing more is taken in."""
@@ -46,6 +48,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._line = bytearray()
         self._awaited_since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
@@ -55,10 +58,6 @@ class Protocol(HttpToolsProtocol):
             if end == start:
                 self._finish(_HEAD_TOO_LARGE)
                 return
-            if self._body_left:
-                self._body_left -= end - start
-            else:
-                self._framing += end - start
             self._feed(data[start:end])
             start = end
 
@@ -66,14 +65,24 @@ class Protocol(HttpToolsProtocol):
         """Where a piece ends that is of one request only, and within bounds."""
         if self._body_left:
             return min(len(data), start + self._body_left)
-        # A head that begins here ends with its first empty line. Of one that began before, and of a body in chunks, any
-        # line may be the last.
+        # A head that begins here ends with its first empty line. Of one that began before, and between chunks, any line
+        # may be the last.
         mark = b"\r\n\r\n" if self._in_head and not self._framing else b"\n"
         found = data.find(mark, start)
         end = len(data) if found < 0 else found + len(mark)
         return min(end, start + LARGEST_HEAD - self._framing)
 
     def _feed(self, piece: bytes) -> None:
+        if self._body_left:
+            self._body_left -= len(piece)
+        else:
+            self._framing += len(piece)
+            self._line += piece
+        self._parse(piece)
+        if piece.endswith(b"\n"):
+            self._line.clear()
+
+    def _parse(self, piece: bytes) -> None:
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
@@ -91,7 +100,7 @@ class Protocol(HttpToolsProtocol):
             return
         fields = b"".join(b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade")
         self.parser = httptools.HttpRequestParser(self)
-        self._feed(b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, fields))
+        self._parse(b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, fields))
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has said all may still read (RFC 9112, section 9.6): keep open until it has its answers."""
@@ -119,6 +128,11 @@ class Protocol(HttpToolsProtocol):
         self._unanswered += 1
         self._in_head, self._framing = False, 0
         self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+
+    def on_chunk_header(self) -> None:
+        # The line is one that the parser has found good. After the last chunk come lines, the trailers.
+        if size := int(self._line.partition(b";")[0], 16):
+            self._body_left = size + len(b"\r\n")
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)

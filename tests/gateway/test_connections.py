@@ -198,3 +198,19 @@ async def test_an_empty_line_keeps_no_connection(monkeypatch: pytest.MonkeyPatch
         async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_a_chunk_is_parsed_as_it_arrives_and_not_line_by_line(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[int] = []
+    parse = http_protocol.Protocol._parse
+
+    def counted(self: http_protocol.Protocol, piece: bytes) -> None:
+        pieces.append(len(piece))
+        parse(self, piece)
+
+    monkeypatch.setattr(http_protocol.Protocol, "_parse", counted)
+    request = head("POST", "/x", [CHUNKED]) + chunked(b"\n" * 100_000, 50_000)
+    assert [reply.status for reply in await answers(gateway, request)] == [404]
+    assert len(pieces) < 100

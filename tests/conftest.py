@@ -4,16 +4,17 @@ A test that asks for `server` runs the composition root in its own process. `REA
 """
 
 import asyncio
+import gc
 import io
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 # Before gRPC reads it: its handlers at fork end one in fifty child processes before their exec.
@@ -46,9 +47,33 @@ structlog.configure(
 )
 
 
+class Loop(uvloop.Loop):
+    """The loop that `readstate serve` runs on, made safe for a process that has used gRPC and starts another.
+
+    uvloop runs some Python in the child before its exec. Where that happened to collect a gRPC channel, it waited for a
+    thread that no fork takes along, and the parent for the child.
+    """
+
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        with _uncollected():
+            return await super().subprocess_exec(*args, **kwargs)
+
+    async def subprocess_shell(self, *args: Any, **kwargs: Any) -> Any:
+        with _uncollected():
+            return await super().subprocess_shell(*args, **kwargs)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], object]]:
-    """The loop that `readstate serve` runs on."""
-    return {"uvloop": uvloop.new_event_loop}
+    return {"uvloop": Loop}
 
 
 # ── Databases ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -69,9 +69,10 @@ def run(folder: Path, events: int) -> None:
     # A further signal changes nothing: stopping is bounded, and the database has to be stopped.
     with caught(again=lambda: None) as stop, dev_state.opened(state):
         url = given.database_url.get_secret_value() if given.database_url else None
+        tokens = dev_state.token_values(state)
         try:
             with _database(url, state, stop) as url:
-                settings = load(ServerSettings, database_url=url, **dev_state.token_values(state), **_DRAIN)
+                settings = load(ServerSettings, database_url=url, **tokens, **_DRAIN)
                 gateway = load(GatewaySettings, **_DRAIN)
                 stop.run(_serve(settings, gateway, state, events, stop))
         except Interrupted:

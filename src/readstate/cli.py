@@ -41,11 +41,12 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Serve gRPC, metrics and health until SIGTERM, then drain. A second signal ends it at once."""
-    from readstate import app
+    from readstate import app, garbage
     from readstate.config import ServerSettings
 
     async def until(stop: "Stop", settings: ServerSettings) -> None:
         async with app.running(settings) as server:
+            garbage.spare_what_has_started()
             await stop.wait(server.ended)
 
     _run(ServerSettings, until)
@@ -54,11 +55,13 @@ def serve() -> None:
 @main.command()
 def gateway() -> None:
     """Serve REST: call the gRPC server READSTATE_UPSTREAM. SIGTERM drains it, a second signal ends it at once."""
+    from readstate import garbage
     from readstate.config import GatewaySettings
     from readstate.gateway import app
 
     async def until(stop: "Stop", settings: GatewaySettings) -> None:
         async with app.running(settings):
+            garbage.spare_what_has_started()
             await stop.wait()
 
     _run(GatewaySettings, until)

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "check": {*GRPC, "cryptography", "readstate.config", "readstate.errors"},
     "embedded": {"psutil", "readstate.errors"},
     "signals": {"uvloop"},
+    "garbage": set(),
     "dev_state": {"readstate.config", "readstate.errors"},
 }
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|ALTER|CREATE|DROP)\s+\S")

@@ -1,5 +1,7 @@
 """SystemEventService."""
 
+from functools import cache
+
 from readstate.model import MarkResult, OrgMember
 from readstate.rpc import caller, convert
 from readstate.rpc.caller import Context
@@ -18,7 +20,8 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         self._marks = marks
         self._events = events
         self._idempotency = idempotency
-        self._metrics = metrics
+        # Looked up once: that costs three times as much as counting.
+        self._ids, self._changes = cache(metrics.ids.labels), cache(metrics.changes.labels)
 
     async def MarkRead(self, request: pb.MarkReadRequest, _: Context) -> pb.MarkReadResponse:
         member = caller.in_organization()
@@ -51,6 +54,6 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         return await self._idempotency.once(request, pb.RecordSystemEventsResponse, record)
 
     def _count(self, method: str, ids: int, result: MarkResult) -> None:
-        self._metrics.ids.labels(method).inc(ids)
-        self._metrics.changes.labels(method).inc(result.changed)
+        self._ids(method).inc(ids)
+        self._changes(method).inc(result.changed)
         caller.count(ids=ids, changed=result.changed)

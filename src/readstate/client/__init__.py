@@ -4,7 +4,8 @@
         await readstate.mark_read([1, 2, 3])
 
 Every method raises the errors of `readstate.errors`, as the server does; `request_id` of an error is what to quote to
-the people who run the server. A failure that has no type there is a `CallFailed`.
+the people who run the server. A failure that has no type there is a `CallFailed`. `ReadState` and its methods say
+which they raise.
 """
 
 from readstate.client.failures import CallFailed

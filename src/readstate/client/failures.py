@@ -48,3 +48,10 @@ def failure(error: grpc.aio.AioRpcError) -> ReadStateError:
     if isinstance(found, errors.InvalidRequest):
         found.field = bad.field_violations[0].field if bad.field_violations else ""
     return found
+
+
+def closed() -> errors.Unavailable:
+    """The error of a call whose client is closed before its answer has come."""
+    found = errors.Unavailable()
+    found.message = "the client has been closed"
+    return found

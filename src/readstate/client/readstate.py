@@ -31,7 +31,19 @@ class ReadState:
     `token` is the bearer token, or a function that fetches one: called before the first call, and again once the server
     says that the token has expired. `tls`, or certificates, in PEM: those of `root_certificates` instead of the
     system's, and a `client_pair` of private key and certificate chain for mutual TLS. `timeout` in seconds holds for
-    each call that brings none.
+    each call that brings none: for all of it, fetching the token and repetitions included.
+
+    Besides what its own docstring names, every call raises:
+        Unauthenticated: there is no token, or it is invalid, expired, or of a user whom the server does not know. The
+            subclass says which.
+        Overloaded: the server sheds load.
+        Unavailable: the server, or what it depends on, cannot be reached; or the client has been closed.
+        OutOfTime: the call's time is over. The call may have had its effect all the same.
+        CallFailed: something has failed that has no type, such as a message that is larger than the server takes.
+        ReadStateError: any other of `readstate.errors`, where server and client differ in version or the server fails.
+        TypeError, ValueError: an argument is nothing that the request can hold.
+        Exception: what the function that fetches the token raises, as it is: a TimeoutError is its own.
+    Only a caller that is cancelled itself sees CancelledError.
     """
 
     def __init__(
@@ -57,17 +69,28 @@ class ReadState:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection, and calls that are still running with it."""
+        """End the connection. Calls that are still running, and later ones, raise Unavailable."""
         await self._channel.close()
 
     async def mark_read(self, event_ids: Iterable[int], *, timeout: float | None = None) -> MarkResult:
-        """Mark events as read for the token's user."""
+        """Mark events as read for the token's user.
+
+        Raises:
+            InvalidEventIds: no id is positive.
+            TooManyEventIds: there are more than 10,000.
+            NoOrganization: the user belongs to none.
+        """
         request = system_events_pb2.MarkReadRequest(event_ids=event_ids)
         response = await self._call(self._events.MarkRead, request, timeout)
         return MarkResult(response.changed_count, response.matched_count)
 
     async def mark_unread(self, event_ids: Iterable[int], *, timeout: float | None = None) -> MarkResult:
-        """Remove the read marks of the token's user."""
+        """Remove the read marks of the token's user.
+
+        Raises:
+            InvalidEventIds: no id is positive.
+            TooManyEventIds: there are more than 10,000.
+        """
         request = system_events_pb2.MarkUnreadRequest(event_ids=event_ids)
         response = await self._call(self._events.MarkUnread, request, timeout)
         return MarkResult(response.changed_count, response.matched_count)
@@ -80,7 +103,15 @@ class ReadState:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> list[int]:
-        """Append events to an organisation's stream; return their ids in order."""
+        """Append events to an organisation's stream; return their ids in order.
+
+        Raises:
+            InvalidRequest: an argument, which `field` names, breaks a rule.
+            MissingScope: the token lacks `system_events:write`.
+            EventIdsExhausted: an event has no id, and the organisation has used the largest.
+            IdempotencyKeyReused: the key belongs to another request.
+            IdempotencyKeyInUse: the first call with the key is still running.
+        """
         request = system_events_pb2.RecordSystemEventsRequest(org_id=org_id, events=events)
         response = await self._call(self._events.RecordSystemEvents, request, timeout, idempotency_key)
         return list(response.event_ids)
@@ -99,7 +130,14 @@ class ReadState:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> notifications_pb2.CreateNotificationsResponse:
-        """Notify members of an organisation; the response tells who is none."""
+        """Notify members of an organisation; the response tells who is none.
+
+        Raises:
+            InvalidRequest: an argument, which `field` names, breaks a rule.
+            MissingScope: the token lacks `messaging:write`.
+            IdempotencyKeyReused: the key belongs to another request.
+            IdempotencyKeyInUse: the first call with the key is still running.
+        """
         request = notifications_pb2.CreateNotificationsRequest(
             org_id=org_id,
             user_ids=user_ids,
@@ -118,7 +156,14 @@ class ReadState:
     async def notification(
         self, notification_id: str, *, include: Iterable[str] = (), timeout: float | None = None
     ) -> notifications_pb2.Notification:
-        """One notification of the token's user."""
+        """One notification of the token's user.
+
+        Raises:
+            InvalidRequest: `include` holds an unknown name.
+            NotificationNotFound: the user has none with this id.
+            NoOrganization: the user belongs to none.
+            MissingScope: the token lacks `messaging:read`.
+        """
         request = notifications_pb2.GetNotificationRequest(id=notification_id, include=include)
         return await self._one(self._notifications.GetNotification, request, timeout)
 
@@ -130,7 +175,15 @@ class ReadState:
         include: Iterable[str] = (),
         timeout: float | None = None,
     ) -> AsyncIterator[notifications_pb2.Notification]:
-        """The notifications of the token's user, newest first, page by page as they are asked for."""
+        """The notifications of the token's user, newest first, page by page as they are asked for.
+
+        `timeout` holds for each page.
+
+        Raises:
+            InvalidRequest: a filter or `include` holds what the server does not know.
+            NoOrganization: the user belongs to none.
+            MissingScope: the token lacks `messaging:read`.
+        """
         request = notifications_pb2.ListNotificationsRequest(
             status=status, category=category, limit=100, include=include
         )
@@ -143,7 +196,12 @@ class ReadState:
             request.cursor = page.next_cursor
 
     async def unread_summary(self, *, timeout: float | None = None) -> UnreadSummary:
-        """How many notifications of the token's user want attention."""
+        """How many notifications of the token's user want attention.
+
+        Raises:
+            NoOrganization: the user belongs to none.
+            MissingScope: the token lacks `messaging:read`.
+        """
         request = notifications_pb2.GetUnreadSummaryRequest()
         response = await self._call(self._notifications.GetUnreadSummary, request, timeout)
         return UnreadSummary(response.unseen_count, response.unread_count)
@@ -156,7 +214,16 @@ class ReadState:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> notifications_pb2.Notification:
-        """Mark a notification of the token's user as seen."""
+        """Mark a notification of the token's user as seen.
+
+        Raises:
+            InvalidRequest: `include` holds an unknown name, or the key is empty or too long.
+            NotificationNotFound: the user has none with this id.
+            NoOrganization: the user belongs to none.
+            MissingScope: the token lacks `messaging:update`.
+            IdempotencyKeyReused: the key belongs to another request.
+            IdempotencyKeyInUse: the first call with the key is still running.
+        """
         request = notifications_pb2.MarkNotificationSeenRequest(id=notification_id, include=include)
         return await self._one(self._notifications.MarkNotificationSeen, request, timeout, idempotency_key)
 
@@ -168,7 +235,7 @@ class ReadState:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> notifications_pb2.Notification:
-        """Mark a notification of the token's user as read, and seen."""
+        """Mark a notification of the token's user as read, and seen. Raises what `mark_notification_seen` does."""
         request = notifications_pb2.MarkNotificationReadRequest(id=notification_id, include=include)
         return await self._one(self._notifications.MarkNotificationRead, request, timeout, idempotency_key)
 
@@ -180,26 +247,41 @@ class ReadState:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> notifications_pb2.Notification:
-        """Take a notification of the token's user out of the list."""
+        """Take a notification of the token's user out of the list. Raises what `mark_notification_seen` does."""
         request = notifications_pb2.DismissNotificationRequest(id=notification_id, include=include)
         return await self._one(self._notifications.DismissNotification, request, timeout, idempotency_key)
 
     async def mark_all_notifications_seen(
         self, up_to: str | None = None, *, idempotency_key: str | None = None, timeout: float | None = None
     ) -> int:
-        """Mark as seen what the token's user has not seen, up to the newest that they were shown; return how many."""
+        """Mark as seen what the token's user has not seen, up to the newest that they were shown; return how many.
+
+        Raises:
+            InvalidRequest: `up_to` or the key is empty, or the key is too long.
+            NotificationNotFound: `up_to` names none of the user's.
+            NoOrganization: the user belongs to none.
+            MissingScope: the token lacks `messaging:update`.
+            IdempotencyKeyReused: the key belongs to another request.
+            IdempotencyKeyInUse: the first call with the key is still running.
+        """
         request = notifications_pb2.MarkAllNotificationsSeenRequest(up_to=up_to)
         method = self._notifications.MarkAllNotificationsSeen
         return int((await self._call(method, request, timeout, idempotency_key)).changed_count)
 
     async def upsert_members(self, members: Mapping[str, str | None], *, timeout: float | None = None) -> None:
-        """Place users, by id, in an organisation or, with None, in none."""
+        """Place users, by id, in an organisation or, with None, in none.
+
+        Raises:
+            InvalidRequest: there are no members or more than 10,000, or an id breaks a rule.
+            MissingScope: the token lacks `directory:write`.
+            DirectoryFromClaims: the server has no directory of its own.
+        """
         entries = [directory_pb2.NewMember(user_id=user_id, org_id=org_id) for user_id, org_id in members.items()]
         request = directory_pb2.UpsertMembersRequest(members=entries)
         await self._call(self._directory.UpsertMembers, request, timeout)
 
     async def remove_members(self, user_ids: Iterable[str], *, timeout: float | None = None) -> int:
-        """Remove users; return how many of them were members."""
+        """Remove users; return how many of them were members. Raises what `upsert_members` does."""
         request = directory_pb2.RemoveMembersRequest(user_ids=user_ids)
         return int((await self._call(self._directory.RemoveMembers, request, timeout)).removed_count)
 

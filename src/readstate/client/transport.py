@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
 
 from readstate import errors
-from readstate.client.failures import failure
+from readstate.client.failures import closed, failure
 from readstate.v1 import notifications_pb2
 
 TIMEOUT: Final = 6.0
@@ -60,7 +61,7 @@ def open_channel(
 
 
 class Caller:
-    """Makes calls with a token that it renews, and raises our errors."""
+    """Makes calls with a token that it renews, each within its time, and raises our errors."""
 
     def __init__(self, token: Token, timeout: float) -> None:
         self._fetch_token = None if isinstance(token, str) else token
@@ -71,23 +72,31 @@ class Caller:
     async def call(
         self, method: Any, request: Message, timeout: float | None, idempotency_key: str | None = None
     ) -> Any:
+        """The answer; fetching the token and all that is sent count against the timeout.
+
+        Raises:
+            ReadStateError: the call has failed; OutOfTime when its time is over.
+            Exception: whatever the function that fetches the token raises, a TimeoutError of its own included.
+        """
         key = () if idempotency_key is None else (("idempotency-key", idempotency_key),)
+        ends = asyncio.get_running_loop().time() + (self._timeout if timeout is None else timeout)
+        deadline = asyncio.timeout_at(ends)
+        try:
+            async with deadline:
+                return await self._authorized(partial(_send, method, request, ends, key))
+        except TimeoutError:
+            if deadline.expired():
+                raise errors.OutOfTime from None
+            raise
+
+    async def _authorized(self, send: Callable[[str], Awaitable[Any]]) -> Any:
         token = await self._renewed(None) if self._token is None else self._token
         try:
-            return await self._send(method, request, timeout, token, key)
+            return await send(token)
         except errors.ExpiredToken:
             if self._fetch_token is None:
                 raise
-        return await self._send(method, request, timeout, await self._renewed(token), key)
-
-    async def _send(
-        self, method: Any, request: Message, timeout: float | None, token: str, key: tuple[tuple[str, str], ...]
-    ) -> Any:
-        seconds = self._timeout if timeout is None else timeout
-        try:
-            return await method(request, timeout=seconds, metadata=(("authorization", f"Bearer {token}"), *key))
-        except grpc.aio.AioRpcError as error:
-            raise failure(error) from error
+        return await send(await self._renewed(token))
 
     async def _renewed(self, old: str | None) -> str:
         """Another token than `old`. Calls that find the same token expired share one new one."""
@@ -96,3 +105,23 @@ class Caller:
                 assert self._fetch_token is not None  # noqa: S101 - or there would be a token
                 self._token = await self._fetch_token()
             return self._token
+
+
+async def _send(method: Any, request: Message, ends: float, key: tuple[tuple[str, str], ...], token: str) -> Any:
+    seconds = ends - asyncio.get_running_loop().time()
+    try:
+        return await method(request, timeout=seconds, metadata=(("authorization", f"Bearer {token}"), *key))
+    except grpc.aio.AioRpcError as error:
+        raise failure(error) from error
+    except grpc.aio.UsageError:
+        raise closed() from None
+    except asyncio.CancelledError:
+        # The channel ends its calls like this when it is closed: a surprise to a task that nobody has cancelled.
+        if _is_cancelled():
+            raise
+        raise closed() from None
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -73,6 +73,35 @@ async def test_a_token_given_as_text_is_used_as_it_is(target: str, settings: Ser
             await nobody.mark_read([1])
 
 
+async def test_white_space_around_a_token_does_not_matter(target: str, settings: ServerSettings) -> None:
+    token = f" {auth.sign(settings, user='ada')}\r\n"
+
+    async def fetch() -> str:
+        return token
+
+    for given in token, fetch:
+        async with ReadState(target, token=given) as ada:
+            assert (await ada.mark_read([1])).matched == 1
+
+
+@pytest.mark.parametrize("token", ["secret\nx", "secret\x00", "sécret", "secret\udc80"])
+async def test_a_token_that_no_call_can_carry_is_refused_and_not_quoted(token: str) -> None:
+    async def fetch() -> str:
+        return token
+
+    with pytest.raises(ValueError, match=r"^token must be printable ASCII$"):
+        ReadState("127.0.0.1:1", token=token)
+    async with ReadState("127.0.0.1:1", token=fetch) as nobody:
+        with pytest.raises(ValueError, match=r"^token must be printable ASCII$"):
+            await nobody.mark_read([1])
+
+
+@pytest.mark.parametrize("key", ["ключ", "a\n"])
+async def test_an_idempotency_key_that_no_call_can_carry_is_refused(ada: ReadState, key: str) -> None:
+    with pytest.raises(ValueError, match=r"^idempotency_key must be printable ASCII$"):
+        await ada.mark_all_notifications_seen(idempotency_key=key)
+
+
 async def test_an_error_has_its_type_its_text_its_field_and_the_id_of_its_request(ada: ReadState) -> None:
     with pytest.raises(errors.TooManyEventIds) as raised:
         await ada.mark_read(range(20_000))

@@ -41,7 +41,7 @@ class ReadState:
         OutOfTime: the call's time is over. The call may have had its effect all the same.
         CallFailed: something has failed that has no type, such as a message that is larger than the server takes.
         ReadStateError: any other of `readstate.errors`, where server and client differ in version or the server fails.
-        TypeError, ValueError: an argument is nothing that the request can hold.
+        TypeError, ValueError: an argument, or a token that was fetched, is nothing that a call can carry.
         Exception: what the function that fetches the token raises, as it is: a TimeoutError is its own.
     Only a caller that is cancelled itself sees CancelledError.
     """
@@ -56,6 +56,11 @@ class ReadState:
         client_pair: tuple[bytes, bytes] | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
+        """Make no connection yet.
+
+        Raises:
+            ValueError: `token` is not printable ASCII.
+        """
         self._channel = open_channel(target, tls=tls, root_certificates=root_certificates, client_pair=client_pair)
         self._call = Caller(token, timeout).call
         self._events = system_events_pb2_grpc.SystemEventServiceStub(self._channel)

@@ -17,7 +17,7 @@ TIMEOUT: Final = 6.0
 """Seconds. The server ends every call after 5, so its own answer comes first."""
 
 Token: TypeAlias = str | Callable[[], Awaitable[str]]
-"""A bearer token, or a function that fetches one."""
+"""A bearer token, or a function that fetches one. White space around a token does not matter: files end with it."""
 
 # Only what is safe to repeat: an event without an id of its own would be recorded twice.
 _REPEATABLE: Final = (
@@ -65,7 +65,7 @@ class Caller:
 
     def __init__(self, token: Token, timeout: float) -> None:
         self._fetch_token = None if isinstance(token, str) else token
-        self._token = token if isinstance(token, str) else None
+        self._token = _printable("token", token.strip()) if isinstance(token, str) else None
         self._fetching = asyncio.Lock()
         self._timeout = timeout
 
@@ -76,9 +76,10 @@ class Caller:
 
         Raises:
             ReadStateError: the call has failed; OutOfTime when its time is over.
+            ValueError: the token or the idempotency key is nothing that a call can carry.
             Exception: whatever the function that fetches the token raises, a TimeoutError of its own included.
         """
-        key = () if idempotency_key is None else (("idempotency-key", idempotency_key),)
+        key = () if idempotency_key is None else (("idempotency-key", _printable("idempotency_key", idempotency_key)),)
         ends = asyncio.get_running_loop().time() + (self._timeout if timeout is None else timeout)
         deadline = asyncio.timeout_at(ends)
         try:
@@ -103,7 +104,7 @@ class Caller:
         async with self._fetching:
             if self._token is None or self._token == old:
                 assert self._fetch_token is not None  # noqa: S101 - or there would be a token
-                self._token = await self._fetch_token()
+                self._token = _printable("token", (await self._fetch_token()).strip())
             return self._token
 
 
@@ -125,3 +126,10 @@ async def _send(method: Any, request: Message, ends: float, key: tuple[tuple[str
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _printable(argument: str, value: str) -> str:
+    # gRPC would quote the value in its complaint, and errors are logged.
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{argument} must be printable ASCII")
+    return value

@@ -47,7 +47,7 @@ export class Http {
     const token = await this.#bearer.current();
     const answer = await this.#send(call, token, signal);
     if (answer.status !== 401) return answer;
-    const renewed = await this.#bearer.after(token);
+    const renewed = await this.#bearer.after(token, signal);
     return renewed === null ? answer : this.#send(call, renewed, signal);
   }
 

@@ -20,11 +20,18 @@ export class Bearer {
     return printable(typeof this.#source === 'string' ? this.#source : await this.#source(false));
   }
 
-  /** Another token than `refused`, or null if there is none. Calls that are refused together share one renewal. */
-  async after(refused: string): Promise<string | null> {
+  /**
+   * Another token than `refused`, or null if there is none. Calls that are refused together share one renewal, until it
+   * ends or the `signal` of one of them fires: it may never end, so calls that are refused later begin another.
+   */
+  async after(refused: string, signal: AbortSignal): Promise<string | null> {
     if (typeof this.#source === 'string') return null;
-    this.#renewing ??= this.#renew(this.#source).finally(() => (this.#renewing = null));
-    const renewed = await this.#renewing;
+    const renewing = (this.#renewing ??= this.#renew(this.#source));
+    const forget = () => {
+      if (this.#renewing === renewing) this.#renewing = null;
+    };
+    signal.addEventListener('abort', forget);
+    const renewed = await renewing.finally(forget);
     return renewed === refused ? null : renewed;
   }
 

@@ -261,6 +261,35 @@ test('an error of the token function reaches the caller as it is, and the next c
   assert.deepEqual(await session.markSystemEventAsRead(1), { success: true });
 });
 
+test('calls that come after a renewal which hangs begin another', async () => {
+  accepts('new');
+  let renewals = 0;
+  const token = (renew) => {
+    if (!renew) return 'old';
+    return ++renewals === 1 ? new Promise(stall) : 'new';
+  };
+  const patient = client({ token });
+  await assert.rejects(patient.markSystemEventAsRead(1, { timeout: 100 }), TimeoutError);
+  assert.deepEqual(await patient.markSystemEventAsRead(1, { timeout: 5_000 }), { success: true });
+  assert.equal(renewals, 2);
+});
+
+test('a renewal that ends late leaves the one that took its place shared', async () => {
+  accepts('new');
+  const renewals = [];
+  const token = (renew) => (renew ? new Promise((resolve) => renewals.push(resolve)) : 'old');
+  const shared = client({ token });
+  await assert.rejects(shared.markSystemEventAsRead(1, { timeout: 100 }), TimeoutError);
+  const calls = [shared.markSystemEventAsRead(2)];
+  while (renewals.length < 2) await sleep(5);
+  renewals[0]('new');
+  calls.push(shared.markSystemEventAsRead(3));
+  await sleep(100);
+  assert.equal(renewals.length, 2);
+  renewals[1]('new');
+  await Promise.all(calls);
+});
+
 for (const token of ['', '   ', 'a b', 'secret\nx', 'sécret', undefined]) {
   test(`a token that no header can hold is refused and not quoted: ${JSON.stringify(token)}`, async () => {
     await assert.rejects(client({ token: () => token }).markSystemEventAsRead(1), (error) => {

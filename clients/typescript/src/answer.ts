@@ -14,6 +14,7 @@ import {
   UnauthorizedError,
   UnavailableError,
 } from './errors.js';
+import { isObject, type Shape } from './shapes.js';
 
 /** An answer that has been read to its end. */
 export interface Answer {
@@ -39,15 +40,15 @@ const BY_STATUS: Readonly<Record<number, typeof ApiError>> = {
 const TRANSIENT: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /**
- * The object in the body of a success.
+ * What the body of a success holds.
  *
- * @throws {@link ApiError} for an error status; {@link InvalidResponseError} if the body is no JSON object.
+ * @throws {@link ApiError} for an error status; {@link InvalidResponseError} if the body has another shape.
  */
-export function result<T>(answer: Answer): T {
+export function result<T>(answer: Answer, shape: Shape<T>): T {
   const body = json(answer.text);
   if (answer.status < 200 || answer.status > 299) throw apiError(answer, body);
-  if (!isObject(body)) throw new InvalidResponseError(`the answer ${answer.status} holds no JSON object`);
-  return body as T;
+  if (!shape(body)) throw new InvalidResponseError(answer.status, answer.headers.get('x-request-id'));
+  return body;
 }
 
 function apiError({ status, headers }: Answer, body: unknown): ApiError {
@@ -81,10 +82,6 @@ function json(source: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function text(value: unknown): string | null {

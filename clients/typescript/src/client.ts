@@ -1,4 +1,4 @@
-import { type Call, type CallOptions, Http } from './http.js';
+import { type CallOptions, Http } from './http.js';
 import type {
   AllNotificationsOptions,
   GetNotificationOptions,
@@ -11,6 +11,7 @@ import type {
   NotificationList,
   UnreadSummary,
 } from './notifications.js';
+import { isMarkedCount, isNotification, isNotificationList, isReadStatus, isUnreadSummary } from './shapes.js';
 import type { SystemEventReadStatusResponse } from './system-events.js';
 import type { TokenSource } from './token.js';
 
@@ -63,7 +64,10 @@ export class ReadState {
     idOrIds: number | readonly number[],
     options: CallOptions = {},
   ): Promise<SystemEventReadStatusResponse> =>
-    await this.#http.request({ method: 'POST', path: SYSTEM_EVENTS, body: ids(idOrIds) }, options);
+    await this.#http.request(
+      { method: 'POST', path: SYSTEM_EVENTS, body: ids(idOrIds), shape: isReadStatus },
+      options,
+    );
 
   /**
    * Marks one or more system events as unread again. Ids that name nothing the user has read are ignored. Safe to
@@ -73,7 +77,10 @@ export class ReadState {
     idOrIds: number | readonly number[],
     options: CallOptions = {},
   ): Promise<SystemEventReadStatusResponse> =>
-    await this.#http.request({ method: 'DELETE', path: SYSTEM_EVENTS, body: ids(idOrIds) }, options);
+    await this.#http.request(
+      { method: 'DELETE', path: SYSTEM_EVENTS, body: ids(idOrIds), shape: isReadStatus },
+      options,
+    );
 
   // ── Notifications ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,7 +91,7 @@ export class ReadState {
       const value = options[name];
       if (value !== undefined && value !== null) query.set(name, String(value));
     }
-    return await this.#http.request({ method: 'GET', path: NOTIFICATIONS, query }, options);
+    return await this.#http.request({ method: 'GET', path: NOTIFICATIONS, query, shape: isNotificationList }, options);
   }
 
   /**
@@ -107,7 +114,8 @@ export class ReadState {
 
   /** One notification of the user, a dismissed one too. */
   async getNotification(id: string, options: GetNotificationOptions = {}): Promise<Notification> {
-    return await this.#http.request({ method: 'GET', path: notification(id), query: including(options) }, options);
+    const query = including(options);
+    return await this.#http.request({ method: 'GET', path: notification(id), query, shape: isNotification }, options);
   }
 
   /**
@@ -132,18 +140,21 @@ export class ReadState {
   async markAllNotificationsSeen(options: MarkAllSeenOptions = {}): Promise<MarkAllSeenResponse> {
     const path = `${NOTIFICATIONS}/actions/mark-all-seen`;
     const body = { up_to: options.upTo };
-    return await this.#http.request({ method: 'POST', path, body, idempotencyKey: options.idempotencyKey }, options);
+    const { idempotencyKey } = options;
+    return await this.#http.request({ method: 'POST', path, body, idempotencyKey, shape: isMarkedCount }, options);
   }
 
   /** How many of the user's notifications want attention: the number on a bell. */
   async getUnreadSummary(options: CallOptions = {}): Promise<UnreadSummary> {
-    return await this.#http.request({ method: 'GET', path: `${NOTIFICATIONS}/unread-summary` }, options);
+    const path = `${NOTIFICATIONS}/unread-summary`;
+    return await this.#http.request({ method: 'GET', path, shape: isUnreadSummary }, options);
   }
 
   async #act(id: string, action: string, options: NotificationActionOptions): Promise<Notification> {
     const path = `${notification(id)}/actions/${action}`;
-    const call: Call = { method: 'POST', path, query: including(options), idempotencyKey: options.idempotencyKey };
-    return await this.#http.request(call, options);
+    const query = including(options);
+    const { idempotencyKey } = options;
+    return await this.#http.request({ method: 'POST', path, query, idempotencyKey, shape: isNotification }, options);
   }
 }
 

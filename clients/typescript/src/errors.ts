@@ -27,6 +27,16 @@ export class TimeoutError extends ReadStateError {
 export class InvalidResponseError extends ReadStateError {
   static { this.prototype.name = 'InvalidResponseError'; }
   readonly isTransient = false;
+
+  constructor(
+    /** The HTTP status. */
+    readonly status: number,
+    /** What to quote to the people who run the server, if it was theirs. */
+    readonly requestId: string | null,
+  ) {
+    // Without the body: it may hold anything, and errors are logged.
+    super(`the answer ${status} is not what readstate sends`);
+  }
 }
 
 /** What an answer with an error status says. */

@@ -1,6 +1,7 @@
 import { type Answer, result } from './answer.js';
 import { within } from './deadline.js';
 import { NetworkError } from './errors.js';
+import type { Shape } from './shapes.js';
 import { Bearer, type TokenSource } from './token.js';
 
 /** What every method takes. */
@@ -11,8 +12,8 @@ export interface CallOptions {
   timeout?: number | undefined;
 }
 
-/** One request of the REST contract. */
-export interface Call {
+/** One request of the REST contract, and what answers it. */
+export interface Call<T> {
   method: 'GET' | 'POST' | 'DELETE';
   /** Below the base URL, without a leading slash, encoded. */
   path: string;
@@ -20,6 +21,7 @@ export interface Call {
   /** Sent as JSON. */
   body?: unknown;
   idempotencyKey?: string | undefined;
+  shape: Shape<T>;
 }
 
 /** Sends requests with a token and within a time, and reads the answers. */
@@ -38,12 +40,12 @@ export class Http {
     this.#timeout = timeout;
   }
 
-  /** The object of the answer. Everything counts against the timeout, fetching the token included. */
-  async request<T>(call: Call, { signal, timeout = this.#timeout }: CallOptions): Promise<T> {
-    return result<T>(await within(timeout, signal, (either) => this.#authorized(call, either)));
+  /** The body of the answer. Everything counts against the timeout, fetching the token included. */
+  async request<T>(call: Call<T>, { signal, timeout = this.#timeout }: CallOptions): Promise<T> {
+    return result(await within(timeout, signal, (either) => this.#authorized(call, either)), call.shape);
   }
 
-  async #authorized(call: Call, signal: AbortSignal): Promise<Answer> {
+  async #authorized(call: Call<unknown>, signal: AbortSignal): Promise<Answer> {
     const token = await this.#bearer.current();
     const answer = await this.#send(call, token, signal);
     if (answer.status !== 401) return answer;
@@ -51,7 +53,7 @@ export class Http {
     return renewed === null ? answer : this.#send(call, renewed, signal);
   }
 
-  async #send(call: Call, token: string, signal: AbortSignal): Promise<Answer> {
+  async #send(call: Call<unknown>, token: string, signal: AbortSignal): Promise<Answer> {
     signal.throwIfAborted();
     const query = call.query?.toString();
     const url = `${this.#base}/${call.path}${query ? `?${query}` : ''}`;
@@ -66,7 +68,7 @@ export class Http {
     }
   }
 
-  #headers(call: Call, token: string): Headers {
+  #headers(call: Call<unknown>, token: string): Headers {
     const headers = new Headers({ accept: 'application/json', authorization: `Bearer ${token}` });
     if (call.body !== undefined) headers.set('content-type', 'application/json');
     if (call.idempotencyKey !== undefined) headers.set('idempotency-key', call.idempotencyKey);

@@ -111,12 +111,45 @@ test('the stack of an error shows who called', async () => {
   }
 });
 
-for (const body of ['<html>Log in to the hotel</html>', '', 'null', '[]', '{"success":tr']) {
-  test(`a success that makes no sense is an error: ${body}`, async () => {
-    says(200, body);
-    await assert.rejects(client().markSystemEventAsRead(1), InvalidResponseError);
-  });
+const NOTHING = ['<html>Log in to the hotel</html>', '', 'null', '[]', '{"success":tr', '{}'];
+const LIST = { object: 'list', data: [], next_cursor: null };
+const SENSELESS = {
+  markSystemEventAsRead: ['{"success":false}', '{"success":"secret"}'],
+  markSystemEventAsUnread: ['{"sucess":true}'],
+  listNotifications: [
+    { ...LIST, object: 'notification' },
+    { ...LIST, data: undefined },
+    { ...LIST, data: [null] },
+    { ...LIST, data: [{ object: 'actor', id: 'nf_1' }] },
+    { ...LIST, next_cursor: undefined },
+    { ...LIST, next_cursor: 7 },
+  ].map((body) => JSON.stringify(body)),
+  getNotification: ['{"object":"list","id":"nf_1"}', '{"object":"notification","id":7}'],
+  dismissNotification: ['{"success":true}'],
+  markAllNotificationsSeen: ['{"changed_count":"1"}'],
+  getUnreadSummary: ['{"unseen_count":1}', '{"unread_count":1}'],
+};
+
+for (const [method, bodies] of Object.entries(SENSELESS)) {
+  for (const body of [...NOTHING, ...bodies]) {
+    test(`a success that makes no sense is an error: ${method} ${body}`, async () => {
+      says(200, body, { 'x-request-id': 'r-1' });
+      await assert.rejects(client()[method]('nf_1'), (error) => {
+        assert.ok(error instanceof InvalidResponseError && error instanceof ReadStateError);
+        assert.equal(String(error), 'InvalidResponseError: the answer 200 is not what readstate sends');
+        assert.deepEqual([error.status, error.requestId, error.isTransient], [200, 'r-1', false]);
+        return true;
+      });
+    });
+  }
 }
+
+test('a loop over notifications ends at a page that does not say whether there is a next', async () => {
+  says(200, '{"object":"list","data":[]}');
+  const all = client().allNotifications({ signal: AbortSignal.timeout(2_000) });
+  await assert.rejects(all.next(), InvalidResponseError);
+  assert.equal(requests.length, 1);
+});
 
 // ── Connections and time ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -323,7 +356,8 @@ test('an id cannot lead to another path', async () => {
 });
 
 test('a loop over notifications fetches no page that it does not need', async () => {
-  const page = { object: 'list', data: [{ id: 'nf_1' }, { id: 'nf_2' }], next_cursor: 'more' };
+  const nf = (id) => ({ object: 'notification', id });
+  const page = { object: 'list', data: [nf('nf_1'), nf('nf_2')], next_cursor: 'more' };
   says(200, JSON.stringify(page));
   for await (const { id } of client().allNotifications()) if (id === 'nf_2') break;
   assert.equal(requests.length, 1);

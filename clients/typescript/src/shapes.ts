@@ -1,0 +1,37 @@
+/**
+ * Which bodies are readstate's. Anything may answer 200: a proxy, a captive portal, a server that is not readstate. So
+ * that is checked which tells them apart and on which this package acts; fields may be added.
+ */
+
+import type { MarkAllSeenResponse, Notification, NotificationList, UnreadSummary } from './notifications.js';
+import type { SystemEventReadStatusResponse } from './system-events.js';
+
+/** Says whether the body of a success is what was asked for. */
+export type Shape<T> = (body: unknown) => body is T;
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isReadStatus(body: unknown): body is SystemEventReadStatusResponse {
+  return isObject(body) && body['success'] === true;
+}
+
+export function isNotification(body: unknown): body is Notification {
+  return isObject(body) && body['object'] === 'notification' && typeof body['id'] === 'string';
+}
+
+export function isNotificationList(body: unknown): body is NotificationList {
+  if (!isObject(body) || body['object'] !== 'list') return false;
+  const { data, next_cursor: cursor } = body;
+  // Without its end a loop over the pages would have none.
+  return Array.isArray(data) && data.every(isNotification) && (cursor === null || typeof cursor === 'string');
+}
+
+export function isMarkedCount(body: unknown): body is MarkAllSeenResponse {
+  return isObject(body) && typeof body['changed_count'] === 'number';
+}
+
+export function isUnreadSummary(body: unknown): body is UnreadSummary {
+  return isObject(body) && typeof body['unseen_count'] === 'number' && typeof body['unread_count'] === 'number';
+}

@@ -112,9 +112,12 @@ async def test_an_error_has_its_type_its_text_its_field_and_the_id_of_its_reques
     assert (str(missing.value), missing.value.request_id) != ("", None)
 
 
-async def test_a_failure_that_has_no_type_tells_its_code(ada: ReadState) -> None:
+async def test_a_failure_that_has_no_type_tells_its_code(producer: ReadState) -> None:
+    # Each with two bytes around it: 1 MiB, as the protos say.
+    user_ids = [f"{i:0{103 if i < 8576 else 102}}" for i in range(10_000)]
+    assert await producer.remove_members(user_ids) == 0
     with pytest.raises(CallFailed, match="larger than max") as raised:
-        await ada.upsert_members({f"{i:0200}": None for i in range(10_000)})
+        await producer.remove_members([*user_ids[1:], "0" * 104])
     assert raised.value.code == StatusCode.RESOURCE_EXHAUSTED
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from readstate.errors import InvalidRequest
 from readstate.model import Actor, ActorType, NotificationContent, NotificationQuery, Priority, Status
-from readstate.rpc.convert_notifications import content, include, query
+from readstate.rpc.convert_notifications import include, new_content, query
 from readstate.rpc.cursor import cursor, position
 from readstate.v1 import notifications_pb2 as pb
 
@@ -39,7 +39,7 @@ def test_a_field_that_breaks_a_rule_is_named(field: str, fields: dict[str, Any])
     sound = {"category": "chat.message", "title": "Hello"}
 
     with pytest.raises(InvalidRequest) as raised:
-        content(pb.CreateNotificationsRequest(**{**sound, **fields}))
+        new_content(pb.CreateNotificationsRequest(**{**sound, **fields}))
 
     assert raised.value.field == field
 
@@ -48,7 +48,7 @@ def test_the_longest_texts_are_taken() -> None:
     longest: dict[str, Any] = {"category": "c" * 255, "title": "t" * 1_000, "body": "b" * 2_000}
     sender: dict[str, Any] = {"id": "a" * 255, "type": pb.ACTOR_TYPE_USER, "avatar_url": "u" * 2_048}
 
-    assert content(pb.CreateNotificationsRequest(**longest, sender=sender)).sender == Actor(
+    assert new_content(pb.CreateNotificationsRequest(**longest, sender=sender)).sender == Actor(
         "a" * 255, ActorType.USER, None, None, "u" * 2_048
     )
 
@@ -56,7 +56,7 @@ def test_the_longest_texts_are_taken() -> None:
 def test_what_is_left_out_has_its_default() -> None:
     request = pb.CreateNotificationsRequest(category="chat.message", title="Hello")
 
-    assert content(request) == NotificationContent("chat.message", "Hello", None, Priority.NORMAL, None, None)
+    assert new_content(request) == NotificationContent("chat.message", "Hello", None, Priority.NORMAL, None, None)
     assert query(pb.ListNotificationsRequest()) == NotificationQuery(None, None, None, 50)
 
 

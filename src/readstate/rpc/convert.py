@@ -58,7 +58,7 @@ def text(value: str, field: str, *, longest: int) -> str:
     return value
 
 
-def some(entries: Sequence[T], field: str) -> Sequence[T]:
+def bounded_list(entries: Sequence[T], field: str) -> Sequence[T]:
     """A list of 1 to 10,000 entries."""
     if not 1 <= len(entries) <= MOST_ENTRIES:
         raise InvalidRequest(field, f"must have 1 to {MOST_ENTRIES} entries")
@@ -67,7 +67,7 @@ def some(entries: Sequence[T], field: str) -> Sequence[T]:
 
 def new_events(messages: Sequence[system_events_pb2.NewSystemEvent]) -> list[NewSystemEvent]:
     """The events of a request."""
-    return [_new_event(message, f"events[{i}]") for i, message in enumerate(some(messages, "events"))]
+    return [_new_event(message, f"events[{i}]") for i, message in enumerate(bounded_list(messages, "events"))]
 
 
 def _new_event(message: system_events_pb2.NewSystemEvent, path: str) -> NewSystemEvent:
@@ -126,7 +126,7 @@ def _leaves(message: Struct) -> Iterable[object]:
 
 def new_members(messages: Sequence[directory_pb2.NewMember]) -> list[NewMember]:
     """The members of a request, each user at most once."""
-    members = [_new_member(message, f"members[{i}]") for i, message in enumerate(some(messages, "members"))]
+    members = [_new_member(message, f"members[{i}]") for i, message in enumerate(bounded_list(messages, "members"))]
     seen: set[str] = set()
     for i, member in enumerate(members):
         if member.user_id in seen:
@@ -144,4 +144,5 @@ def _new_member(message: directory_pb2.NewMember, path: str) -> NewMember:
 
 def user_ids(entries: Sequence[str]) -> list[str]:
     """The distinct users of a request."""
-    return list(dict.fromkeys(name(entry, f"user_ids[{i}]") for i, entry in enumerate(some(entries, "user_ids"))))
+    names = (name(entry, f"user_ids[{i}]") for i, entry in enumerate(bounded_list(entries, "user_ids")))
+    return list(dict.fromkeys(names))

@@ -59,7 +59,7 @@ def optional_id(value: str, field: str) -> str:
     return value
 
 
-def content(request: pb.CreateNotificationsRequest) -> NotificationContent:
+def new_content(request: pb.CreateNotificationsRequest) -> NotificationContent:
     """What the notifications of a request are to tell."""
     return NotificationContent(
         category=convert.name(request.category, "category"),

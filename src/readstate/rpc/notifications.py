@@ -7,7 +7,7 @@ from readstate.directory import Directory
 from readstate.model import Notification, OrgMember
 from readstate.rpc import caller, convert
 from readstate.rpc.caller import Context
-from readstate.rpc.convert_notifications import content, include, optional_id, query
+from readstate.rpc.convert_notifications import include, new_content, optional_id, query
 from readstate.rpc.cursor import cursor
 from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.render_notifications import render
@@ -35,14 +35,14 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
     ) -> pb.CreateNotificationsResponse:
         org_id = convert.name(request.org_id, "org_id")
         user_ids = convert.user_ids(request.user_ids)
-        told = content(request)
+        content = new_content(request)
         # Outside the transaction of a key: the directory keeps in mind what it makes, and that could be rolled back.
         known = await self._directory.recipients(org_id, user_ids)
         recipients = [known[user_id] for user_id in user_ids if user_id in known]
         unknown = [user_id for user_id in user_ids if user_id not in known]
 
         async def create() -> pb.CreateNotificationsResponse:
-            ids = await self._notifications.create(recipients, told)
+            ids = await self._notifications.create(recipients, content)
             caller.count(ids=len(user_ids), changed=len(ids))
             return pb.CreateNotificationsResponse(ids=ids, unknown_user_ids=unknown)
 

@@ -16,16 +16,16 @@ _ACTOR_TYPES: Final = {value: number for number, value in ACTOR_TYPES.items()}
 
 def render(value: Notification, included: frozenset[str]) -> pb.Notification:
     """The message of a notification."""
-    told = value.content
+    content = value.content
     return pb.Notification(
         id=value.id,
-        category=told.category,
-        title=told.title,
-        body=told.body,
+        category=content.category,
+        title=content.title,
+        body=content.body,
         status=_STATUSES[value.status],
-        priority=_PRIORITIES[told.priority],
-        sender=_actor_message(told.sender) if "sender" in included else None,
-        resource=_entity_message(told.resource) if "resource" in included else None,
+        priority=_PRIORITIES[content.priority],
+        sender=_actor_message(content.sender) if "sender" in included else None,
+        resource=_entity_message(content.resource) if "resource" in included else None,
         seen_at=_timestamp(value.seen_at),
         read_at=_timestamp(value.read_at),
         dismissed_at=_timestamp(value.dismissed_at),

@@ -93,7 +93,7 @@ async def running(settings: ServerSettings, *, open_reflection: bool = False) ->
                 *_tracing(settings, stack),
                 interceptors.access_log(metrics),
                 interceptors.Limiter(settings.max_in_flight, metrics),
-                interceptors.bounded_time,
+                interceptors.bounded_time(asyncio.get_running_loop()),
                 interceptors.authenticate(verifier, directory),
             ],
             ACCESS | (OPEN_REFLECTION if open_reflection else {}),

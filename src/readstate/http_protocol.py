@@ -38,7 +38,7 @@ class Protocol(HttpToolsProtocol):
     _body_left = 0
     """Bytes still to come of a body, or of one of its chunks, whose length is known."""
     _line: bytearray
-    """What has arrived of the present line, outside a body of known length."""
+    """What has arrived between two chunks."""
     _unanswered = 0
     _last_words: bytes | None = None
     """What is said once all is answered, before closing. As soon as it is known, nothing more is taken in."""
@@ -77,10 +77,9 @@ class Protocol(HttpToolsProtocol):
             self._body_left -= len(piece)
         else:
             self._framing += len(piece)
-            self._line += piece
+            if not self._in_head:
+                self._line += piece
         self._parse(piece)
-        if piece.endswith(b"\n"):
-            self._line.clear()
 
     def _parse(self, piece: bytes) -> None:
         try:
@@ -117,21 +116,24 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._awaited_since = self.loop.time()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # a trailer is no header (RFC 9110, section 6.5.1)
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
         self._unanswered += 1
         self._in_head, self._framing = False, 0
-        self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        for name, value in self.headers:
+            if name == b"content-length":
+                self._body_left = int(value)
+        # The app has the list by now. What the parser finds from here on are trailers, which are no headers (RFC 9110,
+        # section 6.5.1).
+        self.headers = []
 
     def on_chunk_header(self) -> None:
         # The line is one that the parser has found good. After the last chunk come lines, the trailers.
-        if size := int(self._line.partition(b";")[0], 16):
+        size = int(self._line.partition(b";")[0], 16)
+        self._line.clear()
+        if size:
             self._body_left = size + len(b"\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -143,6 +145,7 @@ class Protocol(HttpToolsProtocol):
             return
         super().on_message_complete()
         self._in_head, self._framing, self._awaited_since = True, 0, None
+        self._line.clear()
 
     # ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -15,7 +15,7 @@ class ReadStateError(Exception):
     retry_after: ClassVar[float | None] = None
     """Seconds after which the same call may succeed, where that is known."""
     request_id: str | None = None
-    """On an error that `client.py` raises: what to quote to the people who run the server."""
+    """On an error that `readstate.client` raises: what to quote to the people who run the server."""
 
     def __str__(self) -> str:
         return self.message

@@ -6,6 +6,7 @@ import pytest
 
 from tests.acceptance import processes
 from tests.acceptance.processes import Dev, Folder
+from tests.tools import tool
 
 
 @pytest.fixture
@@ -22,4 +23,4 @@ async def running() -> AsyncIterator[tuple[Folder, Dev]]:
 
 @pytest.fixture
 def grpcurl() -> None:
-    processes.require_grpcurl()
+    tool("grpcurl", required_by="GRPCURL")

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 10
 """Within which `readstate dev` stops all that it has started."""
@@ -29,13 +27,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def require_grpcurl() -> None:
-    """Skip without grpcurl, unless READSTATE_REQUIRE_GRPCURL says that there must be one."""
-    if shutil.which("grpcurl") is None:
-        assert not os.environ.get("READSTATE_REQUIRE_GRPCURL"), "grpcurl is not installed"
-        pytest.skip("grpcurl is not installed")
 
 
 @dataclass

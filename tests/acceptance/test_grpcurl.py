@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.acceptance.processes import MARK_READ, MARK_UNREAD, Dev, Folder, call, grpcurl, refused
+from tests.tools import tool
 
 pytestmark = pytest.mark.usefixtures("grpcurl")
 
@@ -14,6 +15,7 @@ Running = tuple[Folder, Dev]
 
 
 async def test_every_printed_command_works_as_it_is_printed(running: Running) -> None:
+    tool("curl", required_by="CURL")
     _, dev = running
     commands = [line.strip() for line in dev.output.splitlines() if re.match(r"\s+(grpcurl|curl) ", line)]
     assert sum(command.startswith("grpcurl") for command in commands) >= 4

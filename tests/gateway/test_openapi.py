@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from httpx import AsyncClient
 
 from readstate.gateway import errors
 from tests.gateway.conftest import PATH, Bearer, Gateway
+from tests.tools import tool
 
 
 @pytest.fixture
@@ -131,11 +131,7 @@ async def test_the_page_and_its_parts_come_from_the_gateway_and_may_load_from_no
 
 @pytest.fixture
 def chromium() -> str:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        assert not os.environ.get("CI"), "chromium is not installed"
-        pytest.skip("chromium is not installed")
-    return path
+    return tool("chromium", "chromium-browser", required_by="CHROMIUM")
 
 
 @pytest.fixture

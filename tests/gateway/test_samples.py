@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from readstate.client import ReadState
 from readstate.model import MarkResult
 from tests.gateway.conftest import PATH, Bearer, Gateway
 from tests.gateway.wire import Wire
+from tests.tools import tool
 
 IDS = [12345, 12346, 12347]
 PAGES = dict(
@@ -52,14 +52,6 @@ async def output(*command: str) -> str:
     return stdout.decode()
 
 
-def needs(program: str) -> str:
-    path = shutil.which(program)
-    if path is None:
-        assert program != "node" or not os.environ.get("READSTATE_REQUIRE_NPM"), "node is not installed"
-        pytest.skip(f"{program} is not installed")
-    return path
-
-
 @pytest.fixture
 def token(bearer: Bearer) -> str:
     return bearer("ada")["authorization"].removeprefix("Bearer ")
@@ -84,6 +76,7 @@ verbs = pytest.mark.parametrize("verb", ["post", "delete"])
 async def test_the_curl_commands_answer_success(
     verb: str, events: None, gateway: Gateway, token: str, ada: ReadState
 ) -> None:
+    tool("curl", required_by="CURL")
     commands = sample(verb, "shell", gateway, token)
     assert commands.count("curl -X") == 2  # one id, and many
     script = commands.replace("curl -X", "curl --silent --show-error --noproxy '*' --write-out '\\n' -X")
@@ -96,7 +89,7 @@ async def test_the_curl_commands_answer_success(
 async def test_fetch_in_node_answers_success(
     verb: str, events: None, gateway: Gateway, token: str, ada: ReadState
 ) -> None:
-    answer = await output(needs("node"), "--eval", sample(verb, "javascript", gateway, token))
+    answer = await output(tool("node", required_by="NPM"), "--eval", sample(verb, "javascript", gateway, token))
     assert answer == "{ success: true }\n"
     assert await left(ada, verb) == MarkResult(changed=2, matched=3)
 
@@ -114,10 +107,10 @@ async def test_requests_in_python_answers_success(
 async def test_java_answers_success(
     verb: str, events: None, gateway: Gateway, token: str, ada: ReadState, tmp_path: Path
 ) -> None:
-    needs("javac")
+    tool("javac", required_by="JAVA")
     source = tmp_path / "Sample.java"
     source.write_text(JAVA % sample(verb, "java", gateway, token))
-    assert await output(needs("java"), str(source)) == '{"success":true}\n'
+    assert await output(tool("java", required_by="JAVA"), str(source)) == '{"success":true}\n'
     assert await left(ada, verb) == MarkResult(changed=2, matched=3)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from bench.plan import BUILD, EVENTS
-from readstate import embedded
+from readstate.dev import embedded
 from readstate.store.migrate import migrate
 
 NAME: Final = "bench"
@@ -113,7 +113,7 @@ class Database:
 
 
 @contextmanager
-def running() -> Iterator[Database]:
+def running_database() -> Iterator[Database]:
     """Start the server, make an empty database, and on leaving remove both. Clears away what a killed run left."""
     folder = embedded.data_folder(BUILD)
     try:

@@ -8,7 +8,7 @@ from bench.model import Load
 from bench.plan import BUILD, EVENTS, STRIDE
 from bench.processes import run
 from bench.tools import program
-from readstate.store import sql
+from readstate.store.marks import sql
 
 # `n` counts each client's transactions; the formula is that of bench/ids.py.
 _ONE: Final = f"""\

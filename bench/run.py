@@ -27,7 +27,7 @@ def run(plan: Plan, cases: Sequence[Case], *, with_growth: bool, say: Say) -> di
     began = time.monotonic()
     BUILD.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        site = Site(stack.enter_context(database.running()))
+        site = Site(stack.enter_context(database.running_database()))
         say(f"loading {EVENTS:,} events")
         site.database.load()
         samples = _rounds(plan, cases, site, say) if cases else []

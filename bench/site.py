@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.database import Caller, Database
-from readstate.auth import sign
 from readstate.config import TokenSettings, load
-from readstate.store import sql
+from readstate.identity.tokens import sign
+from readstate.store.marks import sql
 
 ISSUER: Final = "bench"
 AUDIENCE: Final = "readstate"

@@ -26,10 +26,13 @@ import structlog
 import uvicorn.server
 import uvloop
 
-from readstate import app, auth, config, demo, embedded
-from readstate.app import Running
+from readstate import config
 from readstate.client import ReadState
 from readstate.config import ServerSettings
+from readstate.dev import demo, embedded
+from readstate.identity import tokens
+from readstate.server import app
+from readstate.server.app import RunningServer
 from readstate.store.migrate import migrate
 from readstate.telemetry import logs
 from tests import support
@@ -199,18 +202,18 @@ def settings(database_url: str) -> ServerSettings:
 
 
 @pytest.fixture
-async def server(settings: ServerSettings) -> AsyncIterator[Running]:
-    async with app.running(settings) as running:
+async def server(settings: ServerSettings) -> AsyncIterator[RunningServer]:
+    async with app.running_server(settings) as running:
         yield running
 
 
 @pytest.fixture
-async def client_for(server: Running, settings: ServerSettings) -> AsyncIterator[ClientFor]:
+async def client_for(server: RunningServer, settings: ServerSettings) -> AsyncIterator[ClientFor]:
     """Makes a client with a token of its own: `client_for("ada", scope="a b", org="acme")`."""
     async with AsyncExitStack() as stack:
 
         def client_for(user: str, *, scope: str = "", org: str | None = None) -> ReadState:
-            token = auth.sign(settings, user=user, scope=scope, org=org)
+            token = tokens.sign(settings, user=user, scope=scope, org=org)
             client = ReadState(f"127.0.0.1:{server.port}", token=token)
             stack.push_async_callback(client.close)
             return client

@@ -30,15 +30,15 @@ def debian_postgres(binaries: Path, settings: Mapping[str, str]) -> Iterator[str
         entry = pwd.getpwnam("postgres")
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         as_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    surroundings: dict[str, Any] = {"cwd": folder, "env": {"LC_ALL": "C", "TZ": "UTC"}, **as_user}
+    options: dict[str, Any] = {"cwd": folder, "env": {"LC_ALL": "C", "TZ": "UTC"}, **as_user}
     initdb = [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "--auth=trust"]
     initdb += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-    subprocess.run(initdb, **surroundings, check=True, capture_output=True)
+    subprocess.run(initdb, **options, check=True, capture_output=True)
     command = [str(binaries / "postgres"), "-D", str(folder / "data"), "-c", f"unix_socket_directories={folder}"]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, **surroundings, stdout=log, stderr=log)
+        server = subprocess.Popen(command, **options, stdout=log, stderr=log)
     try:
         _wait_for(folder, server)
         yield f"postgresql://postgres@/postgres?host={quote(str(folder), safe='')}&port=5432"

@@ -12,7 +12,7 @@ from readstate.errors import ReadStateError, ServerEnded, StartupError
 
 if TYPE_CHECKING:
     from readstate.config import GatewaySettings, ServerSettings
-    from readstate.signals import Stop
+    from readstate.server.signals import Stop
 
 S = TypeVar("S", "ServerSettings", "GatewaySettings")
 
@@ -41,11 +41,11 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Serve gRPC, metrics and health until SIGTERM, then drain. A second signal ends it at once."""
-    from readstate import app, garbage
     from readstate.config import ServerSettings
+    from readstate.server import app, garbage
 
     async def until(stop: "Stop", settings: ServerSettings) -> None:
-        async with app.running(settings) as server:
+        async with app.running_server(settings) as server:
             garbage.spare_what_has_started()
             await stop.wait(server.ended)
 
@@ -55,12 +55,12 @@ def serve() -> None:
 @main.command()
 def gateway() -> None:
     """Serve REST: call the gRPC server READSTATE_UPSTREAM. SIGTERM drains it, a second signal ends it at once."""
-    from readstate import garbage
     from readstate.config import GatewaySettings
     from readstate.gateway import app
+    from readstate.server import garbage
 
     async def until(stop: "Stop", settings: GatewaySettings) -> None:
-        async with app.running(settings):
+        async with app.running_gateway(settings):
             garbage.spare_what_has_started()
             await stop.wait()
 
@@ -69,7 +69,7 @@ def gateway() -> None:
 
 def _run(kind: type[S], serve_until: "Callable[[Stop, S], Coroutine[Any, Any, None]]") -> None:
     from readstate.config import load
-    from readstate.signals import caught
+    from readstate.server.signals import caught
     from readstate.telemetry.logs import configure_logging
 
     settings = load(kind)
@@ -82,7 +82,7 @@ def _run(kind: type[S], serve_until: "Callable[[Stop, S], Coroutine[Any, Any, No
 def migrate() -> None:
     """Bring the database to this release's schema, which `serve` does as well."""
     from readstate.config import DatabaseSettings, load
-    from readstate.signals import run
+    from readstate.server.signals import run
     from readstate.store.migrate import migrate
 
     applied = run(migrate(load(DatabaseSettings).database_url.get_secret_value()))
@@ -92,9 +92,9 @@ def migrate() -> None:
 @main.command()
 def prune() -> None:
     """Delete expired idempotency keys and what removed members left behind, which `serve` does as well."""
-    from readstate import app
     from readstate.config import DatabaseSettings, load
-    from readstate.signals import run
+    from readstate.server import app
+    from readstate.server.signals import run
 
     click.echo(f"expired keys deleted: {run(app.prune(load(DatabaseSettings)))}")
 
@@ -109,9 +109,9 @@ def token(user: str, scope: str, org: str | None, expires_in: int) -> None:
 
     Where the environment sets none of them: for those of `readstate dev`, if it has run in this folder.
     """
-    from readstate.auth import sign
     from readstate.config import TokenSettings, load
-    from readstate.dev_state import STATE, token_values
+    from readstate.dev.state_folder import STATE, token_values
+    from readstate.identity.tokens import sign
 
     settings = load(TokenSettings, **token_values(STATE))
     click.echo(sign(settings, user=user, scope=scope, org=org, expires_in=expires_in))
@@ -132,6 +132,6 @@ def check(address: str | None) -> None:
 @click.option("--events", default=0, type=click.IntRange(0, 10_000_000), help="That many further events in acme.")
 def dev(events: int) -> None:
     """Run everything from nothing: PostgreSQL, demo data, gRPC and REST. Ctrl-C stops all of it."""
-    from readstate.dev import run
+    from readstate.dev.command import run
 
     run(Path.cwd(), events)

@@ -18,7 +18,7 @@ from readstate.errors import StartupError
 PREFIX = "READSTATE_"
 LARGEST_INT32: Final = 2**31 - 1
 """gRPC takes no larger number."""
-LONGEST: Final = 86_400
+LONGEST_SECONDS: Final = 86_400
 """Seconds, a day: in milliseconds gRPC takes it too."""
 
 _S = TypeVar("_S", bound="_Environment")
@@ -78,7 +78,7 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
 
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
-Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
 
 
 class _Environment(BaseSettings):

@@ -1,10 +1,17 @@
 """Every expected failure. `message` is public: it may reach a caller, so nothing of the inside stands in it.
 
-`rpc/status.py` gives each its gRPC status code. `reason` is the stable name that a program may act on: it travels as
-`google.rpc.ErrorInfo.reason`.
+`rpc/status.py` gives each its gRPC status code. `reason` is the stable name that a program may act on. It travels as
+`google.rpc.ErrorInfo.reason`, beside the other details of `google.rpc.Status` (https://google.aip.dev/193).
 """
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
+
+DOMAIN: Final = "readstate"
+"""`google.rpc.ErrorInfo.domain` of every error of our server. An error without it comes from something in between."""
 
 
 class ReadStateError(Exception):
@@ -164,3 +171,15 @@ class ServerEnded(Exception):
 
     def __str__(self) -> str:
         return "the gRPC server has ended unasked"
+
+
+def unpack_details(trailing_metadata: Iterable[tuple[str, str | bytes]] | None, *details: Message) -> None:
+    """Fill each of `details` from the detail of its type in a failed call's metadata. Without one it stays empty."""
+    for key, value in trailing_metadata or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            try:
+                for packed in status_pb2.Status.FromString(value).details:
+                    for detail in details:
+                        packed.Unpack(detail)
+            except DecodeError:
+                return

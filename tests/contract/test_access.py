@@ -5,10 +5,11 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from readstate import app, errors
+from readstate import errors
 from readstate.errors import ReadStateError
 from readstate.rpc.access import ACCESS, OPEN_REFLECTION, PUBLIC, TOKEN
 from readstate.rpc.status import CODES, code_of
+from readstate.server import app
 from tests.rpc.test_order import METHODS, Needs
 
 ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ReadStateError)]

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import psutil
 import pytest
 
-from readstate import embedded
+from readstate.dev import embedded
 
 TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

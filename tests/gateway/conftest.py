@@ -7,10 +7,13 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
-from readstate import app, auth, config, demo
-from readstate.app import Running
+from readstate import config
 from readstate.config import GatewaySettings, ServerSettings
+from readstate.dev import demo
 from readstate.gateway import app as gateway_app
+from readstate.identity import tokens
+from readstate.server import app
+from readstate.server.app import RunningServer
 from readstate.store import pool
 from readstate.store.migrate import migrate
 from tests.conftest import PostgresServer, settings_on
@@ -59,21 +62,21 @@ def settings(database_url: str) -> ServerSettings:
 
 
 @pytest.fixture(scope="session")
-async def server(settings: ServerSettings) -> AsyncIterator[Running]:
-    async with app.running(settings) as running:
+async def server(settings: ServerSettings) -> AsyncIterator[RunningServer]:
+    async with app.running_server(settings) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-async def demo_data(server: Running, settings: ServerSettings) -> None:
+async def demo_data(server: RunningServer, settings: ServerSettings) -> None:
     """The members and events of `readstate dev`."""
     async with pool.connect(settings) as database:
         await demo.load(database, 0, lambda _: None)
 
 
 @pytest.fixture(scope="session")
-async def gateway(server: Running) -> AsyncIterator[Gateway]:
-    async with gateway_app.running(settings_for(server.port)) as ports:
+async def gateway(server: RunningServer) -> AsyncIterator[Gateway]:
+    async with gateway_app.running_gateway(settings_for(server.port)) as ports:
         yield Gateway(*ports)
 
 
@@ -82,7 +85,7 @@ def bearer(settings: ServerSettings) -> Bearer:
     """The header that says who is calling: `bearer("ada")`."""
 
     def bearer(user: str, **values: Any) -> dict[str, str]:
-        return {"authorization": f"Bearer {auth.sign(settings, user=user, **values)}"}
+        return {"authorization": f"Bearer {tokens.sign(settings, user=user, **values)}"}
 
     return bearer
 

@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from readstate import http_listener, http_protocol
 from readstate.gateway import app as gateway_app
-from readstate.http_protocol import LARGEST_HEAD
+from readstate.http import listener, protocol
+from readstate.http.protocol import LARGEST_HEAD
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.gateway.wire import PATIENCE, Reply, Wire, chunked, head, read_reply
 
@@ -175,7 +175,7 @@ async def test_a_client_that_sends_on_reads_why_it_is_refused(gateway: Gateway) 
 
 
 async def test_a_refused_client_that_does_not_leave_is_left(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "SLOWEST_REQUEST", 0.2)
+    monkeypatch.setattr(protocol, "SLOWEST_REQUEST", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(BAD)
     async with asyncio.timeout(PATIENCE):
@@ -189,8 +189,8 @@ async def test_a_refused_client_that_does_not_leave_is_left(gateway: Gateway, mo
 
 
 async def test_an_empty_line_keeps_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_listener, "KEEP_ALIVE", 1)
-    async with gateway_app.running(settings_for(1)) as (port, _):
+    monkeypatch.setattr(listener, "KEEP_ALIVE", 1)
+    async with gateway_app.running_gateway(settings_for(1)) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head("GET", "/x"))
         assert (await read_reply(reader)).status == 404
@@ -204,13 +204,13 @@ async def test_a_chunk_is_parsed_as_it_arrives_and_not_line_by_line(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pieces: list[int] = []
-    parse = http_protocol.Protocol._parse
+    parse = protocol.HttpConnection._parse
 
-    def counted(self: http_protocol.Protocol, piece: bytes) -> None:
+    def counted(self: protocol.HttpConnection, piece: bytes) -> None:
         pieces.append(len(piece))
         parse(self, piece)
 
-    monkeypatch.setattr(http_protocol.Protocol, "_parse", counted)
+    monkeypatch.setattr(protocol.HttpConnection, "_parse", counted)
     request = head("POST", "/x", [CHUNKED]) + chunked(b"\n" * 100_000, 50_000)
     assert [reply.status for reply in await answers(gateway, request)] == [404]
     assert len(pieces) < 100

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from httpx import AsyncClient
 
-from readstate.app import Running
 from readstate.config import GatewaySettings, load
 from readstate.errors import StartupError
 from readstate.gateway import app as gateway_app
+from readstate.server.app import RunningServer
 from tests.gateway.conftest import PATH, Bearer, settings_for
 
 APP = "https://app.example"
@@ -21,13 +21,13 @@ RestFor: TypeAlias = Callable[[str], AbstractAsyncContextManager[AsyncClient]]
 
 
 @pytest.fixture
-def rest_for(server: Running) -> RestFor:
+def rest_for(server: RunningServer) -> RestFor:
     """A client of a gateway that lets these origins in."""
 
     @asynccontextmanager
     async def rest_for(origins: str) -> AsyncIterator[AsyncClient]:
         async with (
-            gateway_app.running(settings_for(server.port, cors_origins=origins)) as (port, _),
+            gateway_app.running_gateway(settings_for(server.port, cors_origins=origins)) as (port, _),
             AsyncClient(base_url=f"http://127.0.0.1:{port}") as rest,
         ):
             yield rest

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import pytest
 from httpx import AsyncClient, ConnectError
 
-from readstate.app import Running
 from readstate.errors import StartupError
 from readstate.gateway import app as gateway_app
+from readstate.server.app import RunningServer
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.waiting import until_answered
 
@@ -43,7 +43,7 @@ async def test_probes_and_metrics_are_on_the_admin_listener_alone(gateway: Gatew
 async def test_a_port_in_use_is_named(gateway: Gateway) -> None:
     for name in ("gateway_listen", "gateway_admin_listen"):
         with pytest.raises(StartupError, match=f"READSTATE_{name.upper()}: cannot listen on 127.0.0.1:{gateway.port}"):
-            async with gateway_app.running(settings_for(1, **{name: f"127.0.0.1:{gateway.port}"})):
+            async with gateway_app.running_gateway(settings_for(1, **{name: f"127.0.0.1:{gateway.port}"})):
                 pass
 
 
@@ -52,10 +52,10 @@ async def said(client: AsyncClient, url: str, status: int) -> bool:
 
 
 async def test_a_gateway_that_leaves_says_so_first_and_serves_on_meanwhile(
-    server: Running, demo_data: None, bearer: Bearer
+    server: RunningServer, demo_data: None, bearer: Bearer
 ) -> None:
     async def live(started: "asyncio.Future[Gateway]", end: asyncio.Event) -> None:
-        async with gateway_app.running(settings_for(server.port, drain_delay=2)) as ports:
+        async with gateway_app.running_gateway(settings_for(server.port, drain_delay=2)) as ports:
             started.set_result(Gateway(*ports))
             await end.wait()
 
@@ -112,7 +112,9 @@ async def process(upstream: int, **settings: str) -> AsyncIterator[Process]:
         await started.communicate()
 
 
-async def test_the_command_serves_until_sigterm_and_drains(server: Running, demo_data: None, bearer: Bearer) -> None:
+async def test_the_command_serves_until_sigterm_and_drains(
+    server: RunningServer, demo_data: None, bearer: Bearer
+) -> None:
     async with process(server.port, READSTATE_DRAIN_DELAY="0.5") as gateway:
         async with AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", headers=bearer("ada")) as rest:
             assert (await rest.post(PATH, json={"id": 1})).content == b'{"success":true}'

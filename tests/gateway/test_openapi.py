@@ -11,7 +11,7 @@ import pytest
 import yaml
 from httpx import AsyncClient
 
-from readstate.gateway import errors
+from readstate.gateway import problems
 from tests.gateway.conftest import PATH, Bearer, Gateway
 from tests.tools import tool
 
@@ -94,7 +94,7 @@ async def test_every_answer_is_described_with_an_example_of_its_own_words(descri
             if status in ("200", "400", "403"):
                 assert examples
             else:
-                assert examples == [{"error": errors.MESSAGES[int(status)]}]
+                assert examples == [{"error": problems.MESSAGES[int(status)]}]
 
 
 async def test_the_examples_of_a_request_are_those_of_the_pages(description: dict[str, Any]) -> None:

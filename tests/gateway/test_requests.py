@@ -14,8 +14,8 @@ import pytest
 import structlog
 from httpx import AsyncClient
 
-from readstate import http_protocol
 from readstate.gateway import app as gateway_app
+from readstate.http import protocol
 from readstate.telemetry import logs
 from readstate.v1.system_events_pb2 import MarkReadRequest, MarkReadResponse
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
@@ -58,7 +58,7 @@ async def echo() -> AsyncIterator[tuple[Echo, Gateway]]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with gateway_app.running(settings_for(port)) as ports:
+        async with gateway_app.running_gateway(settings_for(port)) as ports:
             yield echo, Gateway(*ports)
     finally:
         await server.stop(0)
@@ -217,7 +217,7 @@ async def test_headers_without_end_are_refused(gateway: Gateway) -> None:
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(0.01)
-        writer.write(b"y" * (http_protocol.LARGEST_HEAD - 1024))
+        writer.write(b"y" * (protocol.LARGEST_HEAD - 1024))
         async with asyncio.timeout(5):
             assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
 
@@ -226,7 +226,7 @@ async def test_headers_without_end_are_refused(gateway: Gateway) -> None:
 async def test_a_request_that_does_not_arrive_is_given_up(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(http_protocol, "SLOWEST_REQUEST", 0.5)
+    monkeypatch.setattr(protocol, "SLOWEST_REQUEST", 0.5)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(begun)
     async with asyncio.timeout(5):
@@ -235,7 +235,7 @@ async def test_a_request_that_does_not_arrive_is_given_up(
 
 
 async def test_an_idle_connection_is_kept(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "SLOWEST_REQUEST", 0.2)
+    monkeypatch.setattr(protocol, "SLOWEST_REQUEST", 0.2)
     async with Wire(gateway.port) as wire:
         await wire.send(head("GET", PATH))
         await asyncio.sleep(1.5)

@@ -13,9 +13,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from httpx import AsyncClient
 
-from readstate import app
 from readstate.config import ServerSettings
 from readstate.gateway import app as gateway_app
+from readstate.server import app
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.gateway.wire import Wire, head
 from tests.waiting import until
@@ -187,8 +187,8 @@ async def test_one_call_too_many_is_told_when_to_come_back(
 ) -> None:
     settings = settings.model_copy(update={"max_in_flight": 1})
     async with (
-        app.running(settings) as server,
-        gateway_app.running(settings_for(server.port)) as (port, _),
+        app.running_server(settings) as server,
+        gateway_app.running_gateway(settings_for(server.port)) as (port, _),
         AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=bearer("ada"), timeout=10) as rest,
         _locked(settings.database_url.get_secret_value()),
     ):
@@ -256,7 +256,7 @@ async def answer() -> AsyncIterator[Answer]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with (
-        gateway_app.running(settings_for(port)) as (gateway_port, _),
+        gateway_app.running_gateway(settings_for(port)) as (gateway_port, _),
         AsyncClient(base_url=f"http://127.0.0.1:{gateway_port}") as answer.rest,
     ):
         yield answer

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from httpx import AsyncClient
 
-from readstate import app
 from readstate.config import ServerSettings
 from readstate.errors import DatabaseUnavailable, StartupError
 from readstate.gateway import app as gateway_app
-from readstate.store.marks import MarkStore
+from readstate.server import app
+from readstate.store.marks.store import MarkStore
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.rpc.test_tls import Authority, authority
 from tests.waiting import until
@@ -35,7 +35,7 @@ PROCESS_START = 20.0
 @asynccontextmanager
 async def rest_for(upstream: str | int, **values: object) -> AsyncIterator[tuple[AsyncClient, Gateway]]:
     """A client of a gateway that calls this server."""
-    async with gateway_app.running(settings_for(upstream, **values)) as ports:
+    async with gateway_app.running_gateway(settings_for(upstream, **values)) as ports:
         gateway = Gateway(*ports)
         async with AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as rest:
             yield rest, gateway
@@ -111,7 +111,7 @@ async def test_the_gateway_may_be_there_first(
         rest.headers.update(bearer("ada"))
         assert await ask(rest) == UNAVAILABLE
         for _ in range(2):
-            async with app.running(settings.model_copy(update={"listen": f"127.0.0.1:{port}"})):
+            async with app.running_server(settings.model_copy(update={"listen": f"127.0.0.1:{port}"})):
                 await recovered(rest)
                 assert await readiness(gateway) == 200
             assert await ask(rest) == UNAVAILABLE
@@ -132,11 +132,11 @@ async def test_while_the_server_is_replaced_a_call_succeeds_or_is_unavailable(
 
     async with rest_for(port) as (rest, _):
         rest.headers.update(bearer("ada"))
-        async with app.running(settings):
+        async with app.running_server(settings):
             await recovered(rest)
             calling = [asyncio.create_task(call_on(rest)) for _ in range(4)]
             await until(lambda: len(answers) > 20)
-        async with app.running(settings):
+        async with app.running_server(settings):
             await recovered(rest)
             over.set()
             await asyncio.gather(*calling)
@@ -207,7 +207,7 @@ async def test_a_database_that_is_away_is_unavailable(
         raise DatabaseUnavailable
 
     monkeypatch.setattr(MarkStore, "mark_read", away)
-    async with app.running(settings) as server, rest_for(server.port) as (rest, _):
+    async with app.running_server(settings) as server, rest_for(server.port) as (rest, _):
         response = await rest.post(PATH, json={"id": 1}, headers=bearer("ada"))
         assert (response.status_code, response.content) == UNAVAILABLE
         assert response.headers["retry-after"] == "1"
@@ -248,19 +248,19 @@ async def test_tls_to_the_server_and_mutual_tls(
             rest.headers.update(bearer("ada"))
             return await ask(rest)
 
-    async with app.running(tls) as server:
+    async with app.running_server(tls) as server:
         assert await asked(server.port, upstream_ca=roots) == SUCCESS
         assert await asked(server.port, upstream_ca=stranger) == UNAVAILABLE
         assert await asked(server.port, upstream_tls=True) == UNAVAILABLE
         assert await asked(server.port) == UNAVAILABLE
-    async with app.running(mutual) as server:
+    async with app.running_server(mutual) as server:
         assert await asked(server.port, **shown) == SUCCESS
         assert await asked(server.port, upstream_ca=roots) == UNAVAILABLE
 
 
 async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="READSTATE_UPSTREAM_CA: cannot read the file: No such file"):
-        async with gateway_app.running(settings_for(1, upstream_ca=tmp_path / "nothing")):
+        async with gateway_app.running_gateway(settings_for(1, upstream_ca=tmp_path / "nothing")):
             pass
 
 

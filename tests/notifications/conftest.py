@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 import grpc
 import pytest
 
-from readstate import auth
-from readstate.app import Running
 from readstate.client import ReadState
 from readstate.config import ServerSettings
+from readstate.identity import tokens
+from readstate.server.app import RunningServer
 from readstate.store import pool
 from readstate.store.members import MemberStore
-from readstate.store.notifications import NotificationStore
+from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.v1 import notifications_pb2 as pb
 from readstate.v1 import notifications_pb2_grpc, system_events_pb2_grpc
@@ -67,13 +67,13 @@ class Caller:
 
 
 @pytest.fixture
-async def caller_for(server: Running, settings: ServerSettings) -> AsyncIterator[CallerFor]:
+async def caller_for(server: RunningServer, settings: ServerSettings) -> AsyncIterator[CallerFor]:
     async with AsyncExitStack() as stack:
 
         def caller_for(user: str, *, scope: str = READ_AND_UPDATE, org: str | None = None) -> Caller:
             channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
             stack.push_async_callback(channel.close)
-            return Caller(channel, auth.sign(settings, user=user, scope=scope, org=org))
+            return Caller(channel, tokens.sign(settings, user=user, scope=scope, org=org))
 
         yield caller_for
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from readstate.model import Notification, OrgMember, Status
-from readstate.store.notifications import NotificationStore
+from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from tests.notifications.rules import ACTIONS, CONTENT, after, assert_times_in_order, members, times
 

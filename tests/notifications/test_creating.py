@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from readstate import app
 from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.errors import Internal
 from readstate.model import NewMember
-from readstate.store import notification_sql, notifications
+from readstate.server.app import RunningServer
 from readstate.store.members import MemberStore
-from readstate.store.notifications import NotificationStore, new_ids
+from readstate.store.notifications import sql
+from readstate.store.notifications import store as notification_store
+from readstate.store.notifications.store import NotificationStore, new_ids
 from readstate.store.pool import Connection, Database
 from tests.notifications.conftest import Caller, CallerFor
 from tests.notifications.rules import CONTENT, members, one_waits_for_a_lock
@@ -50,7 +51,7 @@ async def test_all_rows_are_one_statement(
     monkeypatch.setattr(Connection, "rows", noted)
     await store.create(recipients, CONTENT)
 
-    assert statements == [notification_sql.CREATE_NOTIFICATIONS]
+    assert statements == [sql.CREATE_NOTIFICATIONS]
 
 
 def test_ids_are_of_the_form_that_was_promised_and_all_letters_are_as_likely() -> None:
@@ -71,7 +72,7 @@ def test_ids_are_of_the_form_that_was_promised_and_all_letters_are_as_likely() -
 def ids_in_turn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def set_turns(*turns: list[str]) -> None:
         remaining = iter(turns)
-        monkeypatch.setattr(notifications, "new_ids", lambda _: next(remaining))
+        monkeypatch.setattr(notification_store, "new_ids", lambda _: next(remaining))
 
     return set_turns
 
@@ -109,7 +110,7 @@ async def test_a_creation_in_flight_is_never_placed_before_what_was_shown(
     async with database._pool.acquire() as connection, connection.transaction():
         # Begun before the next one, committed after it could have been: the next one waits.
         await connection.fetch(
-            notification_sql.CREATE_NOTIFICATIONS,
+            sql.CREATE_NOTIFICATIONS,
             *(ada.org_key, [ada.member_key], new_ids(1), "chat.message", "slow", None, "normal", None, None),
         )
         fast = asyncio.create_task(store.create([ada], CONTENT))
@@ -167,7 +168,7 @@ class TestWithTheOrganisationFromClaims:
     def settings(self, settings: ServerSettings) -> ServerSettings:
         return settings.model_copy(update={"directory": "claims"})
 
-    async def test_recipients_are_made_by_their_user_id(self, server: app.Running, caller_for: CallerFor) -> None:
+    async def test_recipients_are_made_by_their_user_id(self, server: RunningServer, caller_for: CallerFor) -> None:
         messenger = caller_for("messenger", scope="messaging:write")
         early: Caller = caller_for("ada", org="acme")
         assert not (await early.call("ListNotifications")).notifications
@@ -181,7 +182,7 @@ class TestWithTheOrganisationFromClaims:
             assert [n.id for n in listed.notifications] == expected
         assert not (await caller_for("ada", org="globex").call("ListNotifications")).notifications
 
-    async def test_many_at_once_make_each_member_once(self, server: app.Running, caller_for: CallerFor) -> None:
+    async def test_many_at_once_make_each_member_once(self, server: RunningServer, caller_for: CallerFor) -> None:
         messenger = caller_for("messenger", scope="messaging:write")
         users = [f"user-{n}" for n in range(20)]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from readstate import demo, demo_notifications
 from readstate.client import ReadState
+from readstate.dev import demo, demo_notifications
 from readstate.errors import IdempotencyKeyReused, NotificationNotFound
 from readstate.model import UnreadSummary
 from readstate.store.pool import Database

@@ -11,12 +11,13 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from readstate import app, config
+from readstate import config
 from readstate.config import DatabaseSettings, ServerSettings
 from readstate.errors import DatabaseUnavailable, IdempotencyKeyInUse, IdempotencyKeyReused, OutOfTime
 from readstate.model import KeyedRequest
+from readstate.server import app
 from readstate.store.idempotency import IdempotencyStore
-from readstate.store.notifications import NotificationStore
+from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.v1 import notifications_pb2 as pb
 from readstate.v1 import system_events_pb2
@@ -461,6 +462,6 @@ async def test_the_server_sweeps_by_itself(
     await keys.once(REQUEST, effect(store, (await members(database))["ada"]))
     await _age(database, "1 day")
 
-    async with app.running(settings), asyncio.timeout(5):
+    async with app.running_server(settings), asyncio.timeout(5):
         while await database.rows("SELECT FROM idempotency_key", repeatable=True):
             pass

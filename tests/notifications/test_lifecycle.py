@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from readstate.errors import NotificationNotFound
 from readstate.model import Notification, NotificationQuery, OrgMember, Status
-from readstate.store.notifications import NotificationStore
+from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from tests.notifications.rules import ACTIONS, CONTENT, ORDER, USERS, after, assert_times_in_order, members, times
 

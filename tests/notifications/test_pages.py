@@ -3,7 +3,7 @@
 import asyncio
 
 from readstate.model import NotificationQuery, OrgMember
-from readstate.store.notifications import NotificationStore
+from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from tests.notifications.conftest import Caller
 from tests.notifications.rules import CONTENT, members

@@ -12,7 +12,7 @@ from readstate.errors import NotificationNotFound
 from readstate.model import KeyedRequest, NotificationQuery, OrgMember, Status
 from readstate.store.idempotency import IdempotencyStore
 from readstate.store.members import MemberStore
-from readstate.store.notifications import NotificationStore
+from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from tests.notifications.rules import CONTENT, members
 

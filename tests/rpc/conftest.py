@@ -3,15 +3,15 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
-from readstate.app import Running
 from readstate.config import ServerSettings
-from readstate.store.marks import MarkStore
+from readstate.server.app import RunningServer
+from readstate.store.marks.store import MarkStore
 from tests.rpc.gate import Gate
 from tests.rpc.wire import Wire
 
 
 @pytest.fixture
-async def channel(server: Running) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(server: RunningServer) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         yield channel
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from readstate import auth
-from readstate.app import Running
 from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.errors import DirectoryFromClaims, MissingScope, NoOrganization
+from readstate.identity import tokens
 from readstate.model import MarkResult
+from readstate.server.app import RunningServer
 from tests.conftest import ClientFor
 
 
@@ -65,8 +65,10 @@ async def test_there_is_no_directory_to_write_to(producer: ReadState, ada: ReadS
     assert await ada.mark_read([1]) == MarkResult(changed=1, matched=1)
 
 
-async def test_only_the_configured_claim_counts(demo_data: None, settings: ServerSettings, server: Running) -> None:
-    token = auth.sign(settings.model_copy(update={"token_org_claim": "org_id"}), user="ada", org="acme")
+async def test_only_the_configured_claim_counts(
+    demo_data: None, settings: ServerSettings, server: RunningServer
+) -> None:
+    token = tokens.sign(settings.model_copy(update={"token_org_claim": "org_id"}), user="ada", org="acme")
     async with ReadState(f"127.0.0.1:{server.port}", token=token) as ada:
         with pytest.raises(NoOrganization):
             await ada.mark_read([1])

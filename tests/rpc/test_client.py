@@ -11,13 +11,14 @@ from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc import StatusCode
 
-from readstate import auth, errors
-from readstate.app import Running
+from readstate import errors
 from readstate.client import CallFailed, ReadState
 from readstate.config import ServerSettings
+from readstate.identity import tokens
 from readstate.model import MarkResult
+from readstate.server.app import RunningServer
 from readstate.store.events import EventStore
-from readstate.store.marks import MarkStore
+from readstate.store.marks.store import MarkStore
 
 
 class Issuer:
@@ -31,11 +32,11 @@ class Issuer:
     async def __call__(self) -> str:
         self.issued += 1
         await asyncio.sleep(0.05)
-        return auth.sign(self._settings, user="ada", expires_in=-60 if self.issued <= self._stale else 60)
+        return tokens.sign(self._settings, user="ada", expires_in=-60 if self.issued <= self._stale else 60)
 
 
 @pytest.fixture
-def target(server: Running, demo_data: None) -> str:
+def target(server: RunningServer, demo_data: None) -> str:
     return f"127.0.0.1:{server.port}"
 
 
@@ -65,7 +66,7 @@ async def test_a_renewed_token_that_has_expired_as_well_is_an_error(target: str,
 
 
 async def test_a_token_given_as_text_is_used_as_it_is(target: str, settings: ServerSettings) -> None:
-    async with ReadState(target, token=auth.sign(settings, user="ada", expires_in=-60)) as ada:
+    async with ReadState(target, token=tokens.sign(settings, user="ada", expires_in=-60)) as ada:
         with pytest.raises(errors.ExpiredToken):
             await ada.mark_read([1])
     async with ReadState(target, token="") as nobody:
@@ -74,7 +75,7 @@ async def test_a_token_given_as_text_is_used_as_it_is(target: str, settings: Ser
 
 
 async def test_white_space_around_a_token_does_not_matter(target: str, settings: ServerSettings) -> None:
-    token = f" {auth.sign(settings, user='ada')}\r\n"
+    token = f" {tokens.sign(settings, user='ada')}\r\n"
 
     async def fetch() -> str:
         return token
@@ -135,7 +136,7 @@ async def test_a_call_has_a_deadline_and_may_bring_its_own(
 
     monkeypatch.setattr(MarkStore, "mark_read", never)
     loop = asyncio.get_running_loop()
-    async with ReadState(target, token=auth.sign(settings, user="ada"), timeout=0.3) as ada:
+    async with ReadState(target, token=tokens.sign(settings, user="ada"), timeout=0.3) as ada:
         for timeout in None, 0.1:
             began = loop.time()
             with pytest.raises(errors.OutOfTime):

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from readstate import auth, errors
-from readstate.app import Running
+from readstate import errors
 from readstate.client import ReadState
 from readstate.config import ServerSettings
+from readstate.identity import tokens
+from readstate.server.app import RunningServer
 from tests.rpc.gate import Gate
 
 
@@ -26,7 +27,7 @@ class HangingIssuer:
 
 
 @pytest.fixture
-def target(server: Running, demo_data: None) -> str:
+def target(server: RunningServer, demo_data: None) -> str:
     return f"127.0.0.1:{server.port}"
 
 
@@ -38,7 +39,7 @@ async def test_fetching_the_token_counts_against_the_time_of_every_call_that_wai
 
 
 async def test_a_fetch_that_ran_out_of_time_is_begun_anew(target: str, settings: ServerSettings) -> None:
-    issuer = HangingIssuer(auth.sign(settings, user="ada"))
+    issuer = HangingIssuer(tokens.sign(settings, user="ada"))
     async with ReadState(target, token=issuer) as ada:
         with pytest.raises(errors.OutOfTime):
             await ada.mark_read([1], timeout=0.1)
@@ -47,11 +48,11 @@ async def test_a_fetch_that_ran_out_of_time_is_begun_anew(target: str, settings:
 
 
 async def test_all_sends_of_a_call_share_its_time(target: str, settings: ServerSettings, gate: Gate) -> None:
-    tokens = iter([auth.sign(settings, user="ada", expires_in=-60), auth.sign(settings, user="ada")])
+    both = iter([tokens.sign(settings, user="ada", expires_in=-60), tokens.sign(settings, user="ada")])
 
     async def slow() -> str:
         await asyncio.sleep(0.4)
-        return next(tokens)
+        return next(both)
 
     loop = asyncio.get_running_loop()
     async with ReadState(target, token=slow, timeout=1.0) as ada:

@@ -10,13 +10,13 @@ import pytest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from readstate import app
-from readstate.app import Running
 from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.errors import ServerEnded, Unavailable
 from readstate.model import MarkResult
 from readstate.rpc import server as server_module
+from readstate.server import app
+from readstate.server.app import RunningServer
 from tests.conftest import ClientFor
 from tests.rpc.gate import Gate
 from tests.rpc.wire import failure
@@ -34,13 +34,13 @@ class Life:
         self._task = asyncio.create_task(self._live(settings))
 
     async def _live(self, settings: ServerSettings) -> None:
-        async with app.running(settings) as server:
+        async with app.running_server(settings) as server:
             self._started.set_result(server)
             await self._end.wait()
 
-    async def started(self) -> Running:
+    async def started(self) -> RunningServer:
         first, _ = await asyncio.wait([self._task, self._started], return_when=asyncio.FIRST_COMPLETED)
-        server: Running = first.pop().result()
+        server: RunningServer = first.pop().result()
         return server
 
     def end(self) -> None:
@@ -67,7 +67,7 @@ async def life(settings: ServerSettings) -> AsyncIterator[Life]:
 
 
 @pytest.fixture
-async def server(life: Life) -> Running:
+async def server(life: Life) -> RunningServer:
     return await life.started()
 
 
@@ -97,7 +97,7 @@ async def test_calls_in_flight_are_finished_and_new_ones_refused(
 
 
 @pytest.mark.parametrize("settings", [{"drain_delay": 0.5}], indirect=True)
-async def test_it_goes_on_serving_while_load_balancers_learn(ada: ReadState, life: Life, server: Running) -> None:
+async def test_it_goes_on_serving_while_load_balancers_learn(ada: ReadState, life: Life, server: RunningServer) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         watch = watching(channel)
         await watch.read()
@@ -106,7 +106,7 @@ async def test_it_goes_on_serving_while_load_balancers_learn(ada: ReadState, lif
         assert await ada.mark_read([1]) == MarkResult(changed=1, matched=1)
 
 
-async def test_an_open_watch_hears_it_and_is_ended_and_holds_nothing_up(life: Life, server: Running) -> None:
+async def test_an_open_watch_hears_it_and_is_ended_and_holds_nothing_up(life: Life, server: RunningServer) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         watch = watching(channel)
         await watch.read()
@@ -131,9 +131,9 @@ async def test_a_call_that_does_not_end_holds_it_up_for_the_grace_alone(ada: Rea
 
 
 async def test_both_ports_are_free_again(settings: ServerSettings) -> None:
-    async with app.running(settings) as server:
+    async with app.running_server(settings) as server:
         ports = {"listen": f"127.0.0.1:{server.port}", "admin_listen": f"127.0.0.1:{server.admin_port}"}
-    async with app.running(settings.model_copy(update=ports)) as again:
+    async with app.running_server(settings.model_copy(update=ports)) as again:
         assert (again.port, again.admin_port) == (server.port, server.admin_port)
 
 
@@ -142,7 +142,7 @@ async def test_a_server_that_ends_unasked_says_so(settings: ServerSettings, monk
     monkeypatch.setattr(server_module, "create", lambda _: grpc_server)
 
     async def serve() -> None:
-        async with app.running(settings) as server:
+        async with app.running_server(settings) as server:
             await grpc_server.stop(0)
             async with asyncio.timeout(5):
                 await asyncio.wait([server.ended])

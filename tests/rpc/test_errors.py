@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from readstate import deadline
 from readstate.client import ReadState
-from readstate.store.marks import MarkStore
+from readstate.store.marks.store import MarkStore
 from readstate.v1.system_events_pb2 import MarkReadRequest, NewSystemEvent, RecordSystemEventsRequest
 from tests.rpc.wire import Failure, Metadata, Wire, failure
 
@@ -144,7 +144,7 @@ async def test_out_of_time(wire: Wire, as_ada: Metadata, monkeypatch: pytest.Mon
         await asyncio.sleep(60)
 
     monkeypatch.setattr(MarkStore, "mark_read", mark_read)
-    monkeypatch.setattr(deadline, "LONGEST", 0.1)
+    monkeypatch.setattr(deadline, "CALL_SECONDS", 0.1)
     for timeout in 3, None:
         assert await failure(wire.call(MARK_READ, ONE, as_ada, timeout=timeout)) == expected(
             StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "out of time"

@@ -10,11 +10,12 @@ import pytest
 from grpc import StatusCode
 from pydantic import SecretStr
 
-from readstate import app, auth
 from readstate.client import ReadState
 from readstate.config import ServerSettings
-from readstate.directory import DatabaseDirectory
-from readstate.store.marks import MarkStore
+from readstate.identity import tokens
+from readstate.identity.directory import DatabaseDirectory
+from readstate.server import app
+from readstate.store.marks.store import MarkStore
 from readstate.v1.directory_pb2 import UpsertMembersRequest
 from readstate.v1.system_events_pb2 import MarkReadRequest, RecordSystemEventsRequest
 from tests.rpc import raw_http2
@@ -87,7 +88,7 @@ async def test_a_secret_is_in_no_reply_and_in_no_line_of_the_log(
     settings = settings.model_copy(update={"database_url": SecretStr(url.replace("@", f":{CANARY}-password@"))})
     replies: list[str] = []
     async with (
-        app.running(settings) as server,
+        app.running_server(settings) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         wire = Wire(channel, settings)
@@ -103,8 +104,8 @@ async def test_a_secret_is_in_no_reply_and_in_no_line_of_the_log(
             replies.append(repr(reply))
             return StatusCode.OK
 
-        token = auth.sign(settings, user=f"{CANARY}-user", scope=scope)
-        stranger = auth.sign(settings, user=f"{CANARY}-stranger")
+        token = tokens.sign(settings, user=f"{CANARY}-user", scope=scope)
+        stranger = tokens.sign(settings, user=f"{CANARY}-stranger")
         event = {"type": f"{CANARY}-type", "title": f"{CANARY}-title", "payload": {CANARY: CANARY}}
         record = RecordSystemEventsRequest(org_id=f"{CANARY}-org", events=[event])
         upsert = UpsertMembersRequest(members=[{"user_id": f"{CANARY}-user", "org_id": f"{CANARY}-org"}])
@@ -146,7 +147,7 @@ async def test_a_failure_that_nobody_expected_is_logged_with_the_id_that_the_cal
 ) -> None:
     monkeypatch.setattr(DatabaseDirectory, "find", failing(RuntimeError(CANARY)))
     async with (
-        app.running(settings) as server,
+        app.running_server(settings) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         wire = Wire(channel, settings)
@@ -162,7 +163,7 @@ async def test_a_failure_that_nobody_expected_is_logged_with_the_id_that_the_cal
 
 
 async def test_a_client_that_goes_away_is_no_error_of_ours(logged: Callable[[], str], settings: ServerSettings) -> None:
-    async with app.running(settings) as server:
+    async with app.running_server(settings) as server:
         async with watching_without_reading(server):
             pass
         await asyncio.sleep(0.3)
@@ -177,7 +178,7 @@ async def test_one_line_is_logged_for_each_call_and_control_characters_are_not(
     logged: Callable[[], str], settings: ServerSettings
 ) -> None:
     async with (
-        app.running(settings) as server,
+        app.running_server(settings) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         wire = Wire(channel, settings)

@@ -15,8 +15,8 @@ from grpc import StatusCode
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from readstate.app import Running
 from readstate.client import ReadState
+from readstate.server.app import RunningServer
 from tests.rpc import raw_http2
 from tests.rpc.test_order import METHODS
 from tests.rpc.wire import Metadata, Wire
@@ -125,7 +125,9 @@ async def test_any_idempotency_key(method: str, keys: list[str], wire: Wire, bea
 
 
 @pytest.mark.parametrize("field", [":path", "authorization", "x-request-id", "idempotency-key", "x-unknown"])
-async def test_bytes_that_are_no_text_harm_only_their_own_call(field: str, server: Running, ada: ReadState) -> None:
+async def test_bytes_that_are_no_text_harm_only_their_own_call(
+    field: str, server: RunningServer, ada: ReadState
+) -> None:
     text = b"/readstate.v1.SystemEventService/\xff\xfe"
     if field == ":path":
         await asyncio.to_thread(raw_http2.call, server.port, path=text)

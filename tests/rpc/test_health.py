@@ -12,11 +12,11 @@ import pytest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from readstate import app
-from readstate.app import Running
 from readstate.config import ServerSettings
 from readstate.errors import DatabaseUnavailable
-from readstate.store import sql
+from readstate.server import app
+from readstate.server.app import RunningServer
+from readstate.store import pool
 from readstate.store.pool import Database, Row
 from tests.rpc.wire import Wire, failure
 
@@ -48,12 +48,12 @@ def database_away(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     rows = Database.rows
 
     async def faulty(self: Database, statement: str, *args: object, repeatable: bool) -> list[Row]:
-        if away.is_set() and statement == sql.PING:
+        if away.is_set() and statement == pool.PING:
             raise next(failures)
         return await rows(self, statement, *args, repeatable=repeatable)
 
     monkeypatch.setattr(Database, "rows", faulty)
-    monkeypatch.setattr("readstate.readiness.PERIOD_SECONDS", 0.01)
+    monkeypatch.setattr("readstate.server.readiness.PERIOD_SECONDS", 0.01)
     return away
 
 
@@ -91,7 +91,7 @@ async def test_a_watcher_who_reads_nothing_keeps_no_other_from_the_news_nor_the_
 ) -> None:
     async with (
         asyncio.timeout(5),
-        app.running(settings) as server,
+        app.running_server(settings) as server,
         watching_without_reading(server),
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
@@ -110,7 +110,7 @@ async def told(watch: grpc.aio.UnaryStreamCall[object, health_pb2.HealthCheckRes
 
 
 @asynccontextmanager
-async def watching_without_reading(server: Running) -> AsyncIterator[None]:
+async def watching_without_reading(server: RunningServer) -> AsyncIterator[None]:
     """A watch of everything by a client that allows no byte of an answer: an initial window of 0, RFC 9113, 6.9.2."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     settings = frame(0x4, 0, 0, struct.pack(">HI", 0x4, 0))

@@ -7,9 +7,9 @@ import asyncpg
 import grpc
 import pytest
 
-from readstate.app import Running
 from readstate.client import ReadState
 from readstate.model import MarkResult
+from readstate.server.app import RunningServer
 from readstate.v1.system_events_pb2 import MarkReadRequest, MarkReadResponse
 from tests.conftest import ClientFor
 from tests.rpc.wire import Wire
@@ -94,7 +94,7 @@ async def test_who_moves_leaves_their_marks_and_finds_none_of_others(
 
 
 async def test_removing_one_user_leaves_the_others_their_marks(
-    users: dict[str, ReadState], producer: ReadState, database_url: str, server: Running
+    users: dict[str, ReadState], producer: ReadState, database_url: str, server: RunningServer
 ) -> None:
     before = await marks(database_url)
     await producer.remove_members(["ada", "bob"])

@@ -8,10 +8,11 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from readstate import app, deadline
+from readstate import deadline
 from readstate.client import ReadState
-from readstate.config import LARGEST_INT32, LONGEST, ServerSettings
+from readstate.config import LARGEST_INT32, LONGEST_SECONDS, ServerSettings
 from readstate.errors import OutOfTime
+from readstate.server import app
 from readstate.v1.system_events_pb2 import MarkReadRequest
 from tests.rpc.gate import Gate
 from tests.rpc.wire import Failure, Wire, failure
@@ -87,7 +88,7 @@ async def _in_one_of_twenty_tries(call: Callable[[], Awaitable[object]]) -> None
 async def test_a_stream_that_its_client_leaves_open_is_ended_but_for_health(
     channel: grpc.aio.Channel, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "LONGEST", 0.2)
+    monkeypatch.setattr(deadline, "CALL_SECONDS", 0.2)
     reflection: Any = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
     health: Any = channel.unary_stream("/grpc.health.v1.Health/Watch")
     watch = health(b"")
@@ -112,15 +113,15 @@ async def test_a_connection_is_ended_at_an_age_of_less_than_a_second(settings: S
     if settings.engine == "native":
         pytest.skip("the native engine cannot end connections by age")
     aged = settings.model_copy(update={"max_connection_age": 0.5})
-    async with app.running(aged) as server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    async with app.running_server(aged) as server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         await channel.channel_ready()
         async with asyncio.timeout(5):
             await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
 
 
 async def test_a_server_starts_with_the_largest_numbers_that_the_settings_take(settings: ServerSettings) -> None:
-    largest = {"max_concurrent_streams": LARGEST_INT32, "max_connection_age": LONGEST}
+    largest = {"max_concurrent_streams": LARGEST_INT32, "max_connection_age": LONGEST_SECONDS}
     if settings.engine == "native":
         del largest["max_connection_age"]
-    async with app.running(settings.model_copy(update=largest)):
+    async with app.running_server(settings.model_copy(update=largest)):
         pass

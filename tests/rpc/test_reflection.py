@@ -9,8 +9,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc import StatusCode
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-from readstate import app
 from readstate.config import ServerSettings
+from readstate.server import app
 from tests.rpc.wire import Failure, Metadata, Wire, failure_of
 
 VERSIONS = "grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection"
@@ -39,7 +39,7 @@ async def test_without_a_token_it_tells_nothing(channel: grpc.aio.Channel, wire:
 
 async def test_development_leaves_it_open_and_nothing_else(settings: ServerSettings) -> None:
     async with (
-        app.running(settings, open_reflection=True) as server,
+        app.running_server(settings, open_reflection=True) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         for version in VERSIONS:

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from readstate import app, auth
 from readstate.client import ReadState
 from readstate.config import ServerSettings
 from readstate.errors import StartupError, Unavailable, UnknownUser
+from readstate.identity import tokens
+from readstate.server import app
 
 
 @dataclass(frozen=True)
@@ -111,28 +112,28 @@ async def test_a_file_that_holds_no_certificate_is_named(settings: ServerSetting
     (tmp_path / "nonsense.pem").write_text("nonsense")
     for setting in "tls_cert", "tls_key":
         with pytest.raises(StartupError, match=f"READSTATE_{setting.upper()}"):
-            async with app.running(settings.model_copy(update={setting: tmp_path / "nonsense.pem"})):
+            async with app.running_server(settings.model_copy(update={setting: tmp_path / "nonsense.pem"})):
                 pass
 
 
 async def test_a_key_of_another_certificate_is_named(settings: ServerSettings, tmp_path: Path) -> None:
     (tmp_path / "other.pem").write_bytes(OURS.issue("other")[0])
     with pytest.raises(StartupError, match="READSTATE_TLS"):
-        async with app.running(settings.model_copy(update={"tls_key": tmp_path / "other.pem"})):
+        async with app.running_server(settings.model_copy(update={"tls_key": tmp_path / "other.pem"})):
             pass
 
 
 async def test_a_client_authority_that_is_none_is_named(settings: ServerSettings, tmp_path: Path) -> None:
     (tmp_path / "nonsense.pem").write_text("nonsense")
     with pytest.raises(StartupError, match="READSTATE_TLS_CLIENT_CA"):
-        async with app.running(settings.model_copy(update={"tls_client_ca": tmp_path / "nonsense.pem"})):
+        async with app.running_server(settings.model_copy(update={"tls_client_ca": tmp_path / "nonsense.pem"})):
             pass
 
 
 async def test_a_file_that_is_missing_is_named(settings: ServerSettings, tmp_path: Path) -> None:
     for setting in "tls_cert", "tls_key", "tls_client_ca":
         with pytest.raises(StartupError, match=f"READSTATE_{setting.upper()}: cannot read the file"):
-            async with app.running(settings.model_copy(update={setting: tmp_path / "missing.pem"})):
+            async with app.running_server(settings.model_copy(update={setting: tmp_path / "missing.pem"})):
                 pass
 
 
@@ -142,8 +143,8 @@ def presenting(pair: tuple[bytes, bytes] | None) -> Callable[[str, str], ReadSta
 
 async def answers(settings: ServerSettings, client: Callable[[str, str], ReadState], host: str = "127.0.0.1") -> bool:
     """Whether the server answers."""
-    token = auth.sign(settings, user="ada")
-    async with app.running(settings) as server, client(f"{host}:{server.port}", token) as ada:
+    token = tokens.sign(settings, user="ada")
+    async with app.running_server(settings) as server, client(f"{host}:{server.port}", token) as ada:
         with pytest.raises((UnknownUser, Unavailable)) as raised:
             await ada.mark_read([1], timeout=5)
         return raised.type is UnknownUser

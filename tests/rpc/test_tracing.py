@@ -9,8 +9,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from readstate.errors import NoOrganization
 from readstate.rpc.access import MEMBER
-from readstate.rpc.caller import Call, Method
-from readstate.rpc.tracing import traced
+from readstate.rpc.call import Call, Method
+from readstate.rpc.interceptors.tracing import traced
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
-from readstate import auth
 from readstate.config import ServerSettings
+from readstate.identity import tokens
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
@@ -70,7 +70,7 @@ class Wire:
         self._settings = settings
 
     def bearer(self, user: str, *, scope: str = "", org: str | None = None, expires_in: int = 3600) -> Metadata:
-        token = auth.sign(self._settings, user=user, scope=scope, org=org, expires_in=expires_in)
+        token = tokens.sign(self._settings, user=user, scope=scope, org=org, expires_in=expires_in)
         return (("authorization", f"Bearer {token}"),)
 
     async def call(

@@ -7,7 +7,7 @@ import pytest
 
 from readstate.config import DatabaseSettings, load
 from readstate.store import pool
-from readstate.store.marks import MarkStore
+from readstate.store.marks.store import MarkStore
 from readstate.store.pool import Database
 from readstate.telemetry.metrics import Metrics
 from tests.conftest import PostgresServer

@@ -15,7 +15,7 @@ from readstate.config import DatabaseSettings, load
 from readstate.errors import Overloaded, ReadStateError
 from readstate.model import MarkResult, OrgMember
 from readstate.store import group_commit, pool
-from readstate.store.marks import MarkStore
+from readstate.store.marks.store import MarkStore
 from readstate.store.pool import Database
 from readstate.telemetry.metrics import Metrics
 from tests.store import data

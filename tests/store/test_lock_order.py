@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from readstate.store import sql
+from readstate.store.marks import sql
 from tests.store import data
 from tests.store.data import Connection
 from tests.waiting import until_answered

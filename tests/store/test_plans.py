@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from readstate.model import OrgMember
-from readstate.store import sql
-from readstate.store.marks import MarkStore
+from readstate.store import events, members
+from readstate.store.marks import sql
+from readstate.store.marks.store import MarkStore
 from tests.store import data
 from tests.store.data import Connection
 
@@ -19,9 +20,9 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "mark unread": (sql.MARK_UNREAD, (1, 7, list(range(1, 200)))),
     "mark read together": (sql.MARK_READ_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
-    "find member": (sql.FIND_MEMBER, ("user7",)),
+    "find member": (members.FIND_MEMBER, ("user7",)),
     "delete marks of removed": (sql.DELETE_MARKS_OF_REMOVED, (7, 5000)),
-    "record events": (sql.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None])),
+    "record events": (events.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None])),
 }
 
 

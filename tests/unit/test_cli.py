@@ -11,8 +11,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from readstate import dev_state
 from readstate.check import reachable
+from readstate.dev import state_folder
 
 SECRET = "canary-" * 5
 TOKENS = {
@@ -126,11 +126,11 @@ def test_token_cannot_sign_with_a_public_key(readstate: Readstate) -> None:
 
 
 def test_token_uses_the_secret_of_dev_in_its_folder(readstate: Readstate, tmp_path: Path) -> None:
-    state = tmp_path / dev_state.STATE
-    with dev_state.opened(state):
+    state = tmp_path / state_folder.STATE
+    with state_folder.opened(state):
         secret = (state / "token-secret").read_text()
     done = readstate("token", "--user", "bob")
-    assert jwt.decode(done.stdout.strip(), secret, ["HS256"], audience="readstate")["iss"] == dev_state.ISSUER
+    assert jwt.decode(done.stdout.strip(), secret, ["HS256"], audience="readstate")["iss"] == state_folder.ISSUER
     done = readstate("token", "--user", "bob", **TOKENS)
     assert jwt.decode(done.stdout.strip(), SECRET, ["HS256"], audience="readstate")
 
@@ -139,7 +139,7 @@ def test_token_uses_the_secret_of_dev_in_its_folder(readstate: Readstate, tmp_pa
 def test_a_part_of_the_token_settings_is_not_replaced_by_those_of_dev(
     readstate: Readstate, tmp_path: Path, missing: str
 ) -> None:
-    with dev_state.opened(tmp_path / dev_state.STATE):
+    with state_folder.opened(tmp_path / state_folder.STATE):
         pass
     part = {name: value for name, value in TOKENS.items() if name != missing}
     database = {"READSTATE_DATABASE_URL": "postgresql://nobody.invalid/x"}
@@ -150,26 +150,26 @@ def test_a_part_of_the_token_settings_is_not_replaced_by_those_of_dev(
 
 
 def test_a_setting_of_tokens_that_dev_does_not_name_leaves_its_own(readstate: Readstate, tmp_path: Path) -> None:
-    with dev_state.opened(tmp_path / dev_state.STATE):
-        secret = (tmp_path / dev_state.STATE / "token-secret").read_text()
+    with state_folder.opened(tmp_path / state_folder.STATE):
+        secret = (tmp_path / state_folder.STATE / "token-secret").read_text()
     done = readstate("token", "--user", "bob", "--org", "acme", READSTATE_TOKEN_ORG_CLAIM="tenant")
     assert jwt.decode(done.stdout.strip(), secret, ["HS256"], audience="readstate")["tenant"] == "acme"
 
 
 def test_dev_keeps_its_secret_to_itself(tmp_path: Path) -> None:
-    state = tmp_path / dev_state.STATE
-    with dev_state.opened(state):
+    state = tmp_path / state_folder.STATE
+    with state_folder.opened(state):
         pass
     secret = state / "token-secret"
     assert state.stat().st_mode & 0o777 == 0o700
     assert secret.stat().st_mode & 0o777 == 0o600
     kept = secret.read_text()
-    with dev_state.opened(state):
+    with state_folder.opened(state):
         assert secret.read_text() == kept
 
 
 def test_dev_runs_once_in_a_folder(readstate: Readstate, tmp_path: Path) -> None:
-    with dev_state.opened(tmp_path / dev_state.STATE):
+    with state_folder.opened(tmp_path / state_folder.STATE):
         assert "is running already" in refused(readstate("dev"))
 
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, and what it makes of the remains of a killed process."""
+"""The embedded PostgreSQL, and how it recovers from a killed process."""
 
 import os
 import pwd
@@ -15,8 +15,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from readstate import embedded
-from readstate.embedded import program
+from readstate.dev import embedded
+from readstate.dev.embedded import program
 from readstate.errors import StartupError
 
 FAST = {"fsync": "off"}
@@ -24,7 +24,7 @@ FAST = {"fsync": "off"}
 OWNER = """
 import sys
 from pathlib import Path
-from readstate import embedded
+from readstate.dev import embedded
 with embedded.postgres(Path(sys.argv[1]), settings={"fsync": "off"}) as url:
     print(url, flush=True)
     sys.stdin.read()
@@ -123,14 +123,14 @@ async def test_owner_and_server_killed_at_once_start_again(folder: Path) -> None
 
 async def test_a_process_id_that_is_now_some_other_process_is_left_alone(folder: Path) -> None:
     with owner(folder) as process:
-        remains = (folder / "postmaster.pid").read_text().splitlines(keepends=True)
+        lines = (folder / "postmaster.pid").read_text().splitlines(keepends=True)
         process.kill()
         os.kill(server_pid(folder), signal.SIGKILL)
     # Of the server's own user: PostgreSQL takes another user's process for a stale id by itself.
     user = pwd.getpwnam(embedded.ROOT_USER).pw_uid if os.geteuid() == 0 else None
     with subprocess.Popen(["sleep", "60"], user=user) as stranger, ExitStack() as stack:  # noqa: ASYNC220
         stack.callback(stranger.kill)
-        (folder / "postmaster.pid").write_text("".join([f"{stranger.pid}\n", *remains[1:]]))
+        (folder / "postmaster.pid").write_text("".join([f"{stranger.pid}\n", *lines[1:]]))
         with embedded.postgres(folder, settings=FAST) as url:
             assert await ask(url, "SELECT 1") == 1
         assert stranger.poll() is None

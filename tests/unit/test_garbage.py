@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import gc
-from readstate import garbage
+from readstate.server import garbage
 
 class Node: pass
 

@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from readstate.errors import DatabaseUnavailable
-from readstate.readiness import FAILURES_TO_FALL, SUCCESSES_TO_RISE, Readiness
+from readstate.server.readiness import FAILURES_TO_FALL, SUCCESSES_TO_RISE, Readiness
 
 GOOD, BAD = True, False
 
 
 async def states_after(answers: list[bool], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """The states told when the database answers like this, the first time at the start."""
-    monkeypatch.setattr("readstate.readiness.PERIOD_SECONDS", 0)
+    monkeypatch.setattr("readstate.server.readiness.PERIOD_SECONDS", 0)
     told: list[bool] = []
     left, over = iter(answers), asyncio.Event()
 

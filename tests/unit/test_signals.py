@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 
-from readstate import signals
+from readstate.server import signals
 
 
 def test_a_signal_ends_the_wait_and_what_follows_can_await() -> None:

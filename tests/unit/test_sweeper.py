@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from readstate import sweeper
 from readstate.errors import DatabaseUnavailable
+from readstate.server import sweeper
 from tests.waiting import until
 
 

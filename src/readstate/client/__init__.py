@@ -8,8 +8,8 @@ the people who run the server. A failure that has no type there is a `CallFailed
 which they raise.
 """
 
+from readstate.client.client import Actor, Entity, NewSystemEvent, ReadState
 from readstate.client.failures import CallFailed
-from readstate.client.readstate import Actor, Entity, NewSystemEvent, ReadState
 from readstate.client.transport import TIMEOUT, Token
 
 __all__ = ["TIMEOUT", "Actor", "CallFailed", "Entity", "NewSystemEvent", "ReadState", "Token"]

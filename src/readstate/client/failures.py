@@ -6,8 +6,7 @@ import grpc
 from google.rpc import error_details_pb2
 
 from readstate import errors
-from readstate.error_details import DOMAIN, unpack
-from readstate.errors import ReadStateError
+from readstate.errors import DOMAIN, ReadStateError, unpack_details
 
 
 class CallFailed(ReadStateError):
@@ -38,7 +37,7 @@ _BY_CODE: Final = {
 def failure(error: grpc.aio.AioRpcError) -> ReadStateError:
     """The error of ours that a failed call means."""
     info, request, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo(), error_details_pb2.BadRequest()
-    unpack(error, info, request, bad)
+    unpack_details(error.trailing_metadata(), info, request, bad)
     kind = _BY_REASON.get(info.reason) if info.domain == DOMAIN else _BY_CODE.get(error.code())
     message = error.details() or ""
     # Not by its constructor: what that would compute has been computed, by the server.

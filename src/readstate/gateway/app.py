@@ -7,19 +7,19 @@ from math import ceil
 
 import structlog
 
-from readstate.admin import admin_app
 from readstate.config import GatewaySettings
 from readstate.gateway import docs, messaging, system_events, upstream
+from readstate.gateway.asgi import GatewayApp
 from readstate.gateway.cors import Cors
-from readstate.gateway.edge import Edge
-from readstate.http_listener import listening
+from readstate.http.admin import admin_app
+from readstate.http.listener import listening
 from readstate.telemetry.metrics import GatewayMetrics
 
 log = structlog.get_logger("readstate.gateway")
 
 
 @asynccontextmanager
-async def running(settings: GatewaySettings) -> AsyncIterator[tuple[int, int]]:
+async def running_gateway(settings: GatewaySettings) -> AsyncIterator[tuple[int, int]]:
     """Listen, whether or not the server is there yet, and on leaving drain; yields the port and the admin port.
 
     Raises:
@@ -37,14 +37,14 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[int, int]]:
         admin_port = await stack.enter_async_context(
             listening(admin, settings.gateway_admin_listen, setting="READSTATE_GATEWAY_ADMIN_LISTEN")
         )
-        edge = Edge(
+        asgi = GatewayApp(
             {**system_events.routes(server), **messaging.routes(server), **docs.routes()},
             Cors(settings.cors_origins),
             metrics,
         )
         grace = ceil(settings.drain_grace)
         port = await stack.enter_async_context(
-            listening(edge, settings.gateway_listen, setting="READSTATE_GATEWAY_LISTEN", grace=grace)
+            listening(asgi, settings.gateway_listen, setting="READSTATE_GATEWAY_LISTEN", grace=grace)
         )
         log.info("gateway listening", port=port, admin_port=admin_port, upstream=settings.upstream)
         try:

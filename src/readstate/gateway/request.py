@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from readstate.gateway.errors import Problem
+from readstate.gateway.problems import Problem
 from readstate.telemetry import logs
 
 LARGEST_BODY: Final = 256 << 10

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readstate.config import GatewaySettings, read_file
-from readstate.gateway import errors
+from readstate.gateway import problems
 from readstate.gateway.request import Request
 
 DEADLINE: Final = 6.0
@@ -70,7 +70,7 @@ class Upstream:
         try:
             return await method(message, timeout=DEADLINE, metadata=metadata)
         except grpc.aio.AioRpcError as error:
-            raise errors.from_grpc(error) from error
+            raise problems.from_grpc(error) from error
 
     async def call_once(self, method: Any, message: Message, request: Request) -> tuple[Any, dict[str, str]]:
         """As `call`, with the idempotency key; returns also the headers that tell a replay."""
@@ -80,7 +80,7 @@ class Upstream:
             reply = await calling
             replayed = dict(await calling.trailing_metadata()).get("idempotent-replayed") == "true"
         except grpc.aio.AioRpcError as error:
-            raise errors.from_grpc(error) from error
+            raise problems.from_grpc(error) from error
         return reply, {"idempotent-replayed": "true"} if replayed else {}
 
     async def is_serving(self) -> bool:

@@ -1,6 +1,6 @@
 """What each method needs of its caller: the "needs" column of the contract, in one table.
 
-`authenticate` (interceptors.py) enforces it. A method that is not in the table cannot be registered.
+`interceptors/authenticate.py` enforces it. A method that is not in the table cannot be registered.
 """
 
 from dataclasses import dataclass

@@ -18,10 +18,8 @@ from google.protobuf.message import DecodeError
 from grpc import StatusCode
 
 from readstate.errors import MalformedRequest, Unavailable, UnknownMethod
-from readstate.rpc import caller
 from readstate.rpc.access import TOKEN, Access
-from readstate.rpc.caller import Call, Context, Method
-from readstate.rpc.interceptors import Handler, Interceptor, current_task
+from readstate.rpc.call import Call, Context, Handler, Interceptor, Method, current, current_task
 
 UNKNOWN: Final = Method("unknown", TOKEN, streaming=True)
 """What a call to a method that does not exist is counted as: its own name could be any text."""
@@ -106,7 +104,7 @@ class Registrar:
 
         async def serve(request: Any, context: Context) -> Any:
             call = Call.arriving(method, context)
-            caller.current.set(call)
+            current.set(call)
             self._running += 1
             try:
                 return await chain(request, call)

@@ -1,71 +1,13 @@
-"""The call being served: what its metadata said, who is calling, and what there is to log of it."""
-
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
-
-import grpc
+"""Who is calling, for handlers."""
 
 from readstate.errors import NoOrganization
-from readstate.model import Claims, Member, OrgMember
-from readstate.rpc.access import Access
-from readstate.telemetry import logs
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """What is known of a method when it is registered."""
-
-    path: str
-    """As gRPC spells it: `/package.Service/Method`."""
-    access: Access
-    streaming: bool
-    name: str = field(init=False)
-    """For logs and metrics: `Service/Method`."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.path.rpartition(".")[2])
-
-
-@dataclass(slots=True)
-class Call:
-    """One call. Only the interceptors write to it, and `count`."""
-
-    method: Method
-    context: Context
-    authorizations: list[str | bytes]
-    idempotency_keys: list[str | bytes]
-    request_id: str
-    claims: Claims | None = None
-    member: Member | None = None
-    expired: bool = False
-    """Whether its time ran out."""
-    counts: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def arriving(cls, method: Method, context: Context) -> "Call":
-        """Read the metadata, once."""
-        authorizations: list[str | bytes] = []
-        idempotency_keys: list[str | bytes] = []
-        request_id: str | None = None
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization":
-                authorizations.append(value)
-            elif key == "idempotency-key":
-                idempotency_keys.append(value)
-            elif key == "x-request-id" and isinstance(value, str):
-                request_id = value
-        return cls(method, context, authorizations, idempotency_keys, logs.request_id(request_id))
-
-
-current: Final[ContextVar[Call]] = ContextVar("readstate_call")
+from readstate.model import Member, OrgMember
+from readstate.rpc import call
 
 
 def member() -> Member:
     """Who is calling. Only where the method's access demands a member."""
-    found = current.get().member
+    found = call.current.get().member
     assert found is not None, "the method's row in access.py does not demand a member"  # noqa: S101
     return found
 
@@ -80,8 +22,3 @@ def in_organization() -> OrgMember:
     if found.org_key is None:
         raise NoOrganization
     return OrgMember(found.member_key, found.org_key)
-
-
-def count(**counts: int) -> None:
-    """Numbers for the call's log line."""
-    current.get().counts.update(counts)

@@ -9,8 +9,7 @@ from google.protobuf.message import Message
 
 from readstate.errors import InvalidRequest
 from readstate.model import KeyedRequest
-from readstate.rpc import caller
-from readstate.rpc.caller import Call
+from readstate.rpc.call import Call, count, current
 from readstate.store.idempotency import IdempotencyStore
 
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
@@ -33,7 +32,7 @@ class Idempotency:
             InvalidRequest: the key is not valid.
             IdempotencyKeyReused, IdempotencyKeyInUse: as IdempotencyStore.once.
         """
-        call = caller.current.get()
+        call = current.get()
         key = _key(call)
         if key is None:
             return await act()
@@ -44,7 +43,7 @@ class Idempotency:
         reply = await self._replies.once(_keyed(call, key, request), act_to_bytes)
         if reply.replayed:
             call.context.set_trailing_metadata((("idempotent-replayed", "true"),))
-            caller.count(replayed=1)
+            count(replayed=1)
         return reply_type.FromString(reply.content)
 
 

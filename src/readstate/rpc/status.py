@@ -11,7 +11,6 @@ from grpc import StatusCode
 from grpc_status import rpc_status
 
 from readstate import errors
-from readstate.error_details import DOMAIN
 
 CODES: Final[dict[type[errors.ReadStateError], StatusCode]] = {
     errors.InvalidRequest: StatusCode.INVALID_ARGUMENT,
@@ -45,7 +44,7 @@ def status_of(error: errors.ReadStateError, request_id: str) -> grpc.Status:
     """The whole status: code, public message and details, the request id among them so that a person can quote it."""
     code = code_of(error)
     details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN),
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=errors.DOMAIN),
         error_details_pb2.RequestInfo(request_id=request_id),
     ]
     if isinstance(error, errors.InvalidRequest):

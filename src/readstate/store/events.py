@@ -1,12 +1,35 @@
 """System events: what organisations' streams hold."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from readstate.errors import EventIdsExhausted
 from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
-from readstate.store import sql
 from readstate.store.organizations import org_keys
 from readstate.store.pool import Connection, Database
+
+# A statement of its own, before the one that numbers: the snapshot of a single statement predates the lock, and eight
+# recorders then left 48 gaps in 3,014 positions.
+LOCK_STREAM: Final = "SELECT last_event_id FROM event_stream WHERE org_key = $1 FOR UPDATE"
+
+# Inserts only what is missing, so that recording an id again changes nothing, and numbers only what it inserts, so
+# that seq has no gap. Reads the stream's row again: the lock held since LOCK_STREAM keeps it still.
+RECORD_EVENTS: Final = """
+WITH missing AS MATERIALIZED (
+    SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
+      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, position)
+     WHERE NOT EXISTS (SELECT FROM system_event e WHERE e.org_key = $1 AND e.event_id = i.event_id)),
+inserted AS (
+    INSERT INTO system_event (org_key, seq, event_id, type, title, payload, occurred_at)
+    SELECT $1, s.last_seq + m.nth, m.event_id, m.type, m.title, m.payload::jsonb, coalesce(m.occurred_at, now())
+      FROM missing m, event_stream s
+     WHERE s.org_key = $1)
+UPDATE event_stream
+   SET last_seq = last_seq + (SELECT count(*) FROM missing),
+       last_event_id = greatest(last_event_id, (SELECT max(event_id) FROM missing))
+ WHERE org_key = $1
+"""
 
 
 class EventStore:
@@ -34,13 +57,13 @@ class EventStore:
 
 async def _record(connection: Connection, org_id: str, events: Sequence[NewSystemEvent]) -> list[int]:
     org_key = (await org_keys(connection, [org_id]))[org_id]
-    (stream,) = await connection.rows(sql.LOCK_STREAM, org_key)
+    (stream,) = await connection.rows(LOCK_STREAM, org_key)
     event_ids = _assign_ids(events, stream["last_event_id"])
     # The first mention of an id wins, as it would had the events come in calls of their own.
     first = dict(zip(reversed(event_ids), reversed(events), strict=True))
     rows = [(event_id, first[event_id]) for event_id in dict.fromkeys(event_ids)]
     await connection.rows(
-        sql.RECORD_EVENTS,
+        RECORD_EVENTS,
         org_key,
         [event_id for event_id, _ in rows],
         [event.type for _, event in rows],

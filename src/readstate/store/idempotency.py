@@ -7,10 +7,36 @@ from typing import Final
 
 from readstate.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 from readstate.model import KeyedRequest
-from readstate.store import notification_sql as sql
 from readstate.store.pool import Database
 
 KEYS_PER_BATCH: Final = 1_000
+
+# Held until the transaction ends, however it ends, and never waited for: a call that finds it taken is told at once.
+# Transaction-level, because PgBouncer may hand the session to another client afterwards.
+CLAIM_KEY: Final = "SELECT pg_try_advisory_xact_lock($1) AS claimed"
+
+# A statement of its own, after the claim: the snapshot of a single one could predate the commit of the key's last
+# holder. What has expired and is not deleted yet is not there.
+FIND_REPLY: Final = """
+SELECT fingerprint, reply FROM idempotency_key
+ WHERE org_key = $1 AND user_id = $2 AND key = $3 AND kept_at > now() - interval '24 hours'
+"""
+
+# Only an expired row can be in the way: the claim is held.
+KEEP_REPLY: Final = """
+INSERT INTO idempotency_key (org_key, user_id, key, fingerprint, reply) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (org_key, user_id, key)
+DO UPDATE SET kept_at = EXCLUDED.kept_at, fingerprint = EXCLUDED.fingerprint, reply = EXCLUDED.reply
+"""
+
+# In batches. Two servers sweep at once without waiting for each other, and a row that is being used again is left.
+DELETE_EXPIRED_KEYS: Final = """
+DELETE FROM idempotency_key
+ WHERE ctid = ANY (ARRAY (
+    SELECT ctid FROM idempotency_key WHERE kept_at <= now() - interval '24 hours'
+     ORDER BY kept_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+RETURNING 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +79,22 @@ class IdempotencyStore:
                 # A call whose connection was lost at the commit finds its own reply; another's is a replay to it too.
                 return Reply(kept, replayed=kept != own)
             own = reply = await act()
-            await self._database.rows(sql.KEEP_REPLY, *_identity(request), request.fingerprint, reply, repeatable=False)
+            await self._database.rows(KEEP_REPLY, *_identity(request), request.fingerprint, reply, repeatable=False)
             return Reply(reply, replayed=False)
 
         return await self._database.transaction(work, repeatable=True)
 
     async def sweep(self) -> int:
         """Delete the keys that have expired, batch by batch; return how many."""
-        return await self._database.delete(sql.DELETE_EXPIRED_KEYS, batch=KEYS_PER_BATCH)
+        return await self._database.delete(DELETE_EXPIRED_KEYS, batch=KEYS_PER_BATCH)
 
     async def _claim(self, request: KeyedRequest) -> None:
-        (row,) = await self._database.rows(sql.CLAIM_KEY, _lock(request), repeatable=False)
+        (row,) = await self._database.rows(CLAIM_KEY, _lock(request), repeatable=False)
         if not row["claimed"]:
             raise IdempotencyKeyInUse
 
     async def _find(self, request: KeyedRequest) -> bytes | None:
-        rows = await self._database.rows(sql.FIND_REPLY, *_identity(request), repeatable=False)
+        rows = await self._database.rows(FIND_REPLY, *_identity(request), repeatable=False)
         if not rows:
             return None
         if rows[0]["fingerprint"] != request.fingerprint:

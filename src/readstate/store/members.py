@@ -4,14 +4,59 @@ from collections.abc import Sequence
 from typing import Final
 
 from readstate.model import Member, NewMember, OrgMember
-from readstate.store import notification_sql, sql
+from readstate.store.marks.sql import DELETE_MARKS_OF_REMOVED
+from readstate.store.notifications.sql import DELETE_NOTIFICATIONS_OF_REMOVED
 from readstate.store.organizations import org_keys
 from readstate.store.pool import Connection, Database
 
 ROWS_PER_BATCH: Final = 5_000
 MEMBERS_PER_BATCH: Final = 500
 
-_LEFT_BEHIND: Final = (sql.DELETE_MARKS_OF_REMOVED, notification_sql.DELETE_NOTIFICATIONS_OF_REMOVED)
+FIND_MEMBER: Final = "SELECT member_key, org_key FROM member WHERE user_id = $1 AND removed_at IS NULL"
+
+FIND_MEMBERS: Final = "SELECT user_id, member_key FROM member WHERE user_id = ANY ($1::text[]) AND removed_at IS NULL"
+
+FIND_ORG_MEMBERS: Final = """
+SELECT user_id, member_key, org_key FROM member
+ WHERE user_id = ANY ($2::text[]) AND removed_at IS NULL
+   AND org_key = (SELECT org_key FROM organization WHERE org_id = $1)
+"""
+
+# For the directory mode `claims`, where rows are made on first sight. Sorted like LOCK_MEMBERS.
+MAKE_MEMBERS: Final = """
+INSERT INTO member (user_id) SELECT user_id FROM unnest($1::text[]) AS i (user_id) ORDER BY user_id
+ON CONFLICT (user_id) WHERE removed_at IS NULL DO NOTHING
+"""
+
+# Sorted like LOCK_MEMBERS. A member who is where they should be is not written again.
+UPSERT_MEMBERS: Final = """
+INSERT INTO member (user_id, org_key)
+SELECT user_id, org_key FROM unnest($1::text[], $2::int[]) AS i (user_id, org_key) ORDER BY user_id
+ON CONFLICT (user_id) WHERE removed_at IS NULL DO UPDATE SET org_key = EXCLUDED.org_key
+ WHERE member.org_key IS DISTINCT FROM EXCLUDED.org_key
+"""
+
+# An UPDATE cannot be told an order in which to lock, a SELECT can.
+LOCK_MEMBERS: Final = """
+SELECT member_key FROM member WHERE user_id = ANY ($1::text[]) AND removed_at IS NULL ORDER BY user_id FOR UPDATE
+"""
+
+REMOVE_MEMBERS: Final = "UPDATE member SET removed_at = now() WHERE member_key = ANY ($1::bigint[])"
+
+FIND_REMOVED_MEMBERS: Final = """
+SELECT member_key FROM member WHERE removed_at IS NOT NULL AND member_key > $1 ORDER BY member_key LIMIT $2
+"""
+
+# The row of a removed member outlives every call that may still hold its key from a cache (5 s, and 5 s for the call),
+# so that what such a call writes is found and deleted too.
+FORGET_REMOVED_MEMBERS: Final = """
+DELETE FROM member
+ WHERE removed_at < now() - interval '1 minute' AND member_key = ANY ($1::bigint[])
+   AND NOT EXISTS (SELECT FROM read_mark r WHERE r.member_key = member.member_key)
+   AND NOT EXISTS (SELECT FROM notification n WHERE n.member_key = member.member_key)
+"""
+
+_LEFT_BEHIND: Final = (DELETE_MARKS_OF_REMOVED, DELETE_NOTIFICATIONS_OF_REMOVED)
 
 
 class MemberStore:
@@ -22,7 +67,7 @@ class MemberStore:
 
     async def find(self, user_id: str) -> Member | None:
         """The member with this user id, or None."""
-        rows = await self._database.rows(sql.FIND_MEMBER, user_id, repeatable=True)
+        rows = await self._database.rows(FIND_MEMBER, user_id, repeatable=True)
         return Member(rows[0]["member_key"], rows[0]["org_key"]) if rows else None
 
     async def find_or_make(self, user_id: str) -> int:
@@ -36,7 +81,7 @@ class MemberStore:
             found = await _member_keys(connection, user_ids)
             missing = [user_id for user_id in user_ids if user_id not in found]
             if missing:
-                await connection.rows(sql.MAKE_MEMBERS, missing)
+                await connection.rows(MAKE_MEMBERS, missing)
                 # Looked up again: another call may have made some of them meanwhile, and has its own returned.
                 found |= await _member_keys(connection, missing)
             return found
@@ -45,7 +90,7 @@ class MemberStore:
 
     async def find_in_organization(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
         """Those of the users who are members of this organisation, which need not exist."""
-        rows = await self._database.rows(sql.FIND_ORG_MEMBERS, org_id, user_ids, repeatable=True)
+        rows = await self._database.rows(FIND_ORG_MEMBERS, org_id, user_ids, repeatable=True)
         return {row["user_id"]: OrgMember(row["member_key"], row["org_key"]) for row in rows}
 
     async def org_key(self, org_id: str) -> int:
@@ -61,7 +106,7 @@ class MemberStore:
                 keys = await org_keys(connection, (m.org_id for m in members if m.org_id is not None))
                 user_ids = [member.user_id for member in members]
                 placed = [None if member.org_id is None else keys[member.org_id] for member in members]
-                await connection.rows(sql.UPSERT_MEMBERS, user_ids, placed)
+                await connection.rows(UPSERT_MEMBERS, user_ids, placed)
 
         await self._database.run(work, repeatable=True)
 
@@ -70,8 +115,8 @@ class MemberStore:
 
         async def work(connection: Connection) -> int:
             async with connection.transaction():
-                rows = await connection.rows(sql.LOCK_MEMBERS, user_ids)
-                await connection.rows(sql.REMOVE_MEMBERS, [row["member_key"] for row in rows])
+                rows = await connection.rows(LOCK_MEMBERS, user_ids)
+                await connection.rows(REMOVE_MEMBERS, [row["member_key"] for row in rows])
                 return len(rows)
 
         return await self._database.run(work, repeatable=True)
@@ -80,17 +125,17 @@ class MemberStore:
         """Delete what removed members leave behind, batch by batch, and then the members themselves."""
         after = 0
         while True:
-            rows = await self._database.rows(sql.FIND_REMOVED_MEMBERS, after, MEMBERS_PER_BATCH, repeatable=True)
+            rows = await self._database.rows(FIND_REMOVED_MEMBERS, after, MEMBERS_PER_BATCH, repeatable=True)
             if not rows:
                 return
             removed = [row["member_key"] for row in rows]
             for member_key in removed:
                 for statement in _LEFT_BEHIND:
                     await self._database.delete(statement, member_key, batch=ROWS_PER_BATCH)
-            await self._database.rows(sql.FORGET_REMOVED_MEMBERS, removed, repeatable=True)
+            await self._database.rows(FORGET_REMOVED_MEMBERS, removed, repeatable=True)
             after = removed[-1]
 
 
 async def _member_keys(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
-    rows = await connection.rows(sql.FIND_MEMBERS, user_ids)
+    rows = await connection.rows(FIND_MEMBERS, user_ids)
     return {row["user_id"]: row["member_key"] for row in rows}

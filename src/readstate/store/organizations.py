@@ -1,9 +1,20 @@
 """Organisations: text from outside ↔ our integer for it."""
 
 from collections.abc import Iterable
+from typing import Final
 
-from readstate.store import sql
 from readstate.store.pool import Connection
+
+FIND_ORGANIZATIONS: Final = "SELECT org_id, org_key FROM organization WHERE org_id = ANY ($1::text[])"
+
+# The organisation and its stream come into being together. Sorted, because two producers may name the same new ones.
+MAKE_ORGANIZATIONS: Final = """
+WITH made AS (
+    INSERT INTO organization (org_id)
+    SELECT org_id FROM unnest($1::text[]) AS i (org_id) ORDER BY org_id
+    ON CONFLICT DO NOTHING RETURNING org_key)
+INSERT INTO event_stream (org_key) SELECT org_key FROM made
+"""
 
 
 async def org_keys(connection: Connection, org_ids: Iterable[str]) -> dict[str, int]:
@@ -15,12 +26,12 @@ async def org_keys(connection: Connection, org_ids: Iterable[str]) -> dict[str, 
     found = await _find(connection, wanted)
     missing = [org_id for org_id in wanted if org_id not in found]
     if missing:
-        await connection.rows(sql.MAKE_ORGANIZATIONS, missing)
+        await connection.rows(MAKE_ORGANIZATIONS, missing)
         # Looked up again: another call may have made some of them meanwhile, and ON CONFLICT returns only our own.
         found |= await _find(connection, missing)
     return found
 
 
 async def _find(connection: Connection, org_ids: list[str]) -> dict[str, int]:
-    rows = await connection.rows(sql.FIND_ORGANIZATIONS, org_ids)
+    rows = await connection.rows(FIND_ORGANIZATIONS, org_ids)
     return {row["org_id"]: row["org_key"] for row in rows}

@@ -14,7 +14,6 @@ import asyncpg
 from readstate import deadline
 from readstate.config import DatabaseSettings
 from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
-from readstate.store import sql
 from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, DuplicateKey, SerializationConflict, translate
 
 ACQUIRE_SECONDS: Final = 1.0
@@ -34,6 +33,8 @@ TRANSACTION_SECONDS: Final = 2.0
 that has stalled."""
 
 RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
+
+PING: Final = "SELECT 1"
 
 Row: TypeAlias = asyncpg.Record
 T = TypeVar("T")
@@ -162,7 +163,7 @@ class Database:
 
     async def ping(self) -> None:
         """Ask the database for an answer. Raises as `run`."""
-        await self.rows(sql.PING, repeatable=True)
+        await self.rows(PING, repeatable=True)
 
     @property
     def connections(self) -> tuple[int, int]:

@@ -8,8 +8,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from readstate.auth import TokenVerifier
-from readstate.signing_keys import KeySource
+from readstate.identity.signing_keys import KeySource
+from readstate.identity.tokens import TokenVerifier
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 WEAK_RSA_KEY = rsa.generate_private_key(65537, 1024)  # noqa: S505  a key to be refused

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from readstate.errors import SigningKeysUnavailable
-from readstate.signing_keys.jwks_url import LARGEST_JWKS, JwksKeys
+from readstate.identity.signing_keys.jwks_url import LARGEST_JWKS, JwksKeys
 from tests.unit.signing_keys.endpoint import Endpoint, eventually
 from tests.unit.signing_keys.keys import GARBAGE, NEW_SET, PASSED_OVER, jwks
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from readstate.signing_keys.jwk_set import UnfitAnswer, parse_jwks
+from readstate.identity.signing_keys.jwk_set import UnfitAnswer, parse_jwks
 from tests.unit.signing_keys.keys import EC_KEY, GARBAGE, NEW, OLD, PASSED_OVER, RSA_KEY, jwk, jwks
 
 

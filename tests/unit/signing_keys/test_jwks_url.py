@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from readstate.errors import InvalidToken, SigningKeysUnavailable
-from readstate.signing_keys.jwks_url import JwksKeys
+from readstate.identity.signing_keys.jwks_url import JwksKeys
 from tests.unit.signing_keys.endpoint import Endpoint, eventually
 from tests.unit.signing_keys.keys import EC_KEY, NEW, NEW_SET, OLD, PASSED_OVER, RSA_KEY, bearer, jwk, jwks, verifier
 

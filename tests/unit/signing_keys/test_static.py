@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from readstate.config import TokenSettings
 from readstate.errors import StartupError
-from readstate.signing_keys import SigningKey, StaticKey, key_source
+from readstate.identity.signing_keys import SigningKey, StaticKey, key_source
 from tests.unit.signing_keys.keys import AUDIENCE, EC_KEY, ISSUER, OLD, RSA_KEY, WEAK_RSA_KEY, bearer, pem, verifier
 
 SECRET = "a secret of these tests, 32 bytes or more"

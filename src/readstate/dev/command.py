@@ -1,0 +1,91 @@
+"""`readstate dev`: everything from nothing, and all of it stopped again by one Ctrl-C."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from readstate.config import DevSettings, GatewaySettings, ServerSettings, load
+from readstate.dev import demo, embedded, state_folder
+from readstate.dev.page import welcome_page, with_port
+from readstate.dev.progress import progress
+from readstate.gateway import app as gateway_app
+from readstate.identity.tokens import sign
+from readstate.server import app
+from readstate.server.signals import Interrupted, Stop, caught
+from readstate.store import pool
+from readstate.store.migrate import migrate
+from readstate.telemetry.logs import configure_logging
+
+TOKEN_SECONDS: Final = 12 * 3600
+SCOPE: Final = "messaging:read messaging:update"
+
+# All must have stopped within 10 s of the signal, the database included. Nobody balances load to this server, so it
+# need not wait before it drains.
+_DRAIN: Final = {"drain_delay": 0, "drain_grace": 2}
+
+
+def run(folder: Path, events: int) -> None:
+    """Run in `folder` until SIGTERM or SIGINT, with `events` further demo events.
+
+    Raises:
+        StartupError: something cannot start; what has started is stopped.
+    """
+    given = load(DevSettings)
+    configure_logging(given.log_level, given.log_format)
+    state = folder / state_folder.STATE
+    # A further signal changes nothing: stopping is bounded, and the database has to be stopped.
+    with caught(again=lambda: None) as stop, state_folder.opened(state):
+        url = given.database_url.get_secret_value() if given.database_url else None
+        tokens = state_folder.token_values(state)
+        try:
+            with _database(url, state, stop) as url:
+                settings = load(ServerSettings, database_url=url, **tokens, **_DRAIN)
+                gateway = load(GatewaySettings, **_DRAIN)
+                stop.run(_serve(settings, gateway, state, events, stop))
+        except Interrupted:
+            return
+
+
+@contextmanager
+def _database(url: str | None, state: Path, stop: Stop) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    data = embedded.data_folder(state)
+    if os.geteuid() == 0 and not data.exists():
+        click.echo(
+            f"readstate: as root, PostgreSQL runs as the user {embedded.ROOT_USER}, who is made if missing, with its"
+            f" data in {data}; folders above it and above the program are opened to other users (o+x)",
+            err=True,
+        )
+    with ExitStack() as stack:
+        with stop.interrupting():
+            url = stack.enter_context(embedded.postgres(data))
+        yield url
+
+
+async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path, events: int, stop: Stop) -> None:
+    token = sign(settings, user="ada", org="acme", scope=SCOPE, expires_in=TOKEN_SECONDS)
+    await migrate(settings.database_url.get_secret_value())
+    async with pool.connect(settings) as database:
+        await demo.load(database, events, progress(events))
+    # No port opens before the demo data is there, so that whoever waits for a port finds it.
+    async with app.running_server(settings, open_reflection=True) as server:
+        address = with_port(settings.listen, server.port)
+        async with gateway_app.running_gateway(_calling(gateway, address, settings)) as rest_ports:
+            click.echo(welcome_page(settings, server, gateway, rest_ports, state, token))
+            await stop.wait(server.ended)
+
+
+def _calling(gateway: GatewaySettings, address: str, server: ServerSettings) -> GatewaySettings:
+    """The gateway's settings, made to call this server, whatever READSTATE_UPSTREAM names."""
+    values: dict[str, object] = {"upstream": address}
+    if server.tls_cert is not None:
+        values["upstream_ca"] = server.tls_cert
+    if server.tls_client_ca is not None:
+        values |= {"upstream_cert": server.tls_cert, "upstream_key": server.tls_key}
+    return gateway.model_copy(update=values)

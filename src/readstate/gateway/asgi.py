@@ -1,0 +1,80 @@
+"""The ASGI app: what happens around every request, in order.
+
+Plain ASGI, because it is on the path of every call: starlette's own stack took 26 µs of a request's 150.
+"""
+
+import logging
+import time
+from functools import cache
+
+import grpc
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from readstate.gateway import problems
+from readstate.gateway.cors import Cors
+from readstate.gateway.problems import Problem
+from readstate.gateway.request import ClientGone, Request, Routes
+from readstate.gateway.routing import UNKNOWN, Router
+from readstate.telemetry.logs import printable
+from readstate.telemetry.metrics import GatewayMetrics
+
+log = structlog.get_logger("readstate.gateway")
+
+
+class GatewayApp:
+    """Reads the request, finds its endpoint, and answers whatever happens there."""
+
+    def __init__(self, routes: Routes, cors: Cors, metrics: GatewayMetrics) -> None:
+        self._router = Router(routes)
+        self._cors = cors
+        # Looked up once: both cost more than what they guard.
+        self._count, self._latency = cache(metrics.requests.labels), cache(metrics.latency.labels)
+        self._log_written = log.is_enabled_for(logging.INFO)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = Request(scope)
+        failure: BaseException | None = None
+        try:
+            await request.read(receive)
+            response = await self._answer(request)
+        except ClientGone:
+            return
+        except Problem as problem:
+            response, failure = problems.render(problem, request.path), problem.__cause__
+        except Exception as error:
+            log.error("internal error", request_id=request.id, exc_info=error)
+            response = problems.render(Problem(500), request.path)
+        cors = self._cors.headers(request.headers)
+        headers = [*response.raw_headers, (b"x-request-id", request.id.encode()), *cors]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+        self._observe(request, response.status_code, time.perf_counter() - started, failure)
+
+    async def _answer(self, request: Request) -> Response:
+        endpoints = self._router.find(request)
+        if endpoints is None:
+            raise Problem(404)
+        # uvicorn sends no body in answer to HEAD.
+        endpoint = endpoints.get("GET" if request.method == "HEAD" else request.method)
+        if endpoint is not None:
+            return await endpoint(request)
+        allowed = ", ".join([*endpoints, *(["HEAD"] if "GET" in endpoints else []), "OPTIONS"])
+        if request.method != "OPTIONS":
+            raise Problem(405, headers={"allow": allowed})
+        response = Response(status_code=204, headers={"allow": allowed})
+        response.raw_headers += self._cors.preflight(request.headers, allowed)
+        return response
+
+    def _observe(self, request: Request, status: int, seconds: float, failure: BaseException | None) -> None:
+        self._count(request.method, request.route or UNKNOWN, str(status)).inc()
+        self._latency(request.route or UNKNOWN).observe(seconds)
+        if not self._log_written:
+            return
+        line = {"request_id": request.id, "method": request.method, "path": printable(request.path), "status": status}
+        if isinstance(failure, grpc.aio.AioRpcError):
+            # The words are gRPC's own, of what it could not reach, or the server's, which are public.
+            line |= {"code": failure.code().name, "details": printable(failure.details() or "")}
+        log.info("request", **line, ms=round(seconds * 1000, 2))

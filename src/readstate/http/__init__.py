@@ -1,0 +1,1 @@
+"""HTTP listeners: what the gateway and the admin pages share."""

@@ -1,0 +1,253 @@
+"""Token → Claims: who a bearer token says is calling, verified.
+
+The rules are those of RFC 7519 (JWT), RFC 8725 (best practices) and RFC 9068 (access tokens), and where they leave a
+choice, the stricter one.
+"""
+
+import hashlib
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import jwt
+from cachetools import TLRUCache
+
+from readstate.config import TokenSettings
+from readstate.errors import ExpiredToken, InvalidToken, MissingToken, StartupError
+from readstate.identity.signing_keys import KeySource, SigningKey, hs256_secret
+from readstate.model import Claims
+
+LONGEST_TOKEN: Final = 8 * 1024
+"""Bytes. A longer token is refused before anything in it is decoded."""
+LONGEST_CACHED: Final = 60.0
+"""Seconds that a verified token is remembered at most."""
+
+_SCHEME: Final = "Bearer "
+_LONGEST_AUTHORIZATION: Final = len(_SCHEME) + LONGEST_TOKEN
+# JWS compact serialisation, RFC 7515, section 7.1: three parts in base64url without padding. It also keeps text that
+# is not ASCII, which PyJWT cannot encode, away from PyJWT.
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# RFC 9068, section 4, and RFC 7519, section 5.1. A token of any other type, as `logout+jwt`, was made for another
+# purpose (RFC 8725, section 3.11).
+_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+# No control characters (Unicode category Cc), and no lone surrogate: UTF-8 cannot carry one to the database.
+_TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
+
+# The claims are required by name: PyJWT by itself requires none. It takes text and truth values for times, so times
+# are checked here; and it would only warn of a short key.
+_OPTIONS: Final[jwt.types.Options] = {
+    "require": ["iss", "aud", "sub", "exp"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "enforce_minimum_key_length": True,
+}
+# Refusals whose text PyJWT fixes. The text of the others may repeat part of the token, so they are not chained.
+_SPEAKABLE: Final = (
+    jwt.InvalidAlgorithmError,
+    jwt.InvalidAudienceError,
+    jwt.InvalidIssuerError,
+    jwt.InvalidSignatureError,
+    jwt.MissingRequiredClaimError,
+)
+
+
+class _Refused(Exception):
+    """Why a token is refused, for InvalidToken's cause. Its text is fixed: no part of the token stands in it."""
+
+
+class TokenVerifier:
+    """Verifies bearer tokens and remembers those that it has verified.
+
+    The cache is keyed by SHA-256 and holds Claims, never tokens and never refusals. An entry lives 60 seconds at most
+    and not past `exp`: the leeway is for clocks that differ, so a token within it is verified each time. An entry
+    belongs to the keys it was verified with: once they change it is not found again, even if its verification began
+    before and ends after.
+    """
+
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str,
+        audience: str,
+        leeway: float,
+        org_claim: str,
+        cache_size: int = 10_000,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`leeway` in seconds. `clock` tells the time that claims speak of, `timer` the age of cache entries."""
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._leeway = leeway
+        self._org_claim = org_claim
+        self._clock = clock
+        self._cache: TLRUCache[tuple[int, bytes], Claims, float] = TLRUCache(cache_size, self._forget_at, timer)
+        self.cache_hits = 0
+        self.cache_misses = 0
+
+    def cached(self, authorization: str) -> Claims | None:
+        """What `verify` would return, if it is remembered. Never raises, never waits."""
+        if len(authorization) > _LONGEST_AUTHORIZATION or not authorization.isascii():
+            return None
+        try:
+            claims = self._cache[self._cache_key(authorization)]  # `get` would look twice, for three times the cost
+        except KeyError:
+            return None
+        # The timer knows nothing of a wall clock that was set forward.
+        if claims.expires_at <= self._clock():
+            return None
+        self.cache_hits += 1
+        return claims
+
+    async def verify(self, authorization: str) -> Claims:
+        """The claims of `authorization`, which is `Bearer`, one space and a JWT.
+
+        The scheme is matched exactly. RFC 9110, section 11.1, would allow any case; the contract of this service
+        names one form.
+
+        Raises:
+            MissingToken: another scheme, or no token after it.
+            ExpiredToken: the token is good in everything but its age.
+            InvalidToken: any other fault. Its cause names the rule, for logs; it never shows the token.
+            SigningKeysUnavailable: the key that the token names cannot be looked up now.
+        """
+        if (claims := self.cached(authorization)) is not None:
+            return claims
+        self.cache_misses += 1
+        token = _bearer_token(authorization)
+        kid = _checked_header(token).get("kid")
+        # Taken before the wait: if the keys change meanwhile, the entry belongs to the old ones and is never found.
+        cache_key = self._cache_key(authorization)
+        key = await self._keys.find(kid)
+        if key is None:
+            raise InvalidToken from _Refused("no key for this kid")
+        self._cache[cache_key] = claims = self._claims(token, key)
+        return claims
+
+    def _cache_key(self, authorization: str) -> tuple[int, bytes]:
+        return self._keys.generation, hashlib.sha256(authorization.encode("ascii")).digest()
+
+    def _forget_at(self, _key: tuple[int, bytes], claims: Claims, now: float) -> float:
+        return now + min(LONGEST_CACHED, claims.expires_at - self._clock())
+
+    def _claims(self, token: str, key: SigningKey) -> Claims:
+        payload = self._verified_payload(token, key)
+        try:
+            claims = Claims(
+                user_id=_text(payload, "sub"),
+                org_id=None if payload.get(self._org_claim) is None else _text(payload, self._org_claim),
+                scopes=_scopes(payload),
+                expires_at=_seconds(payload, "exp"),
+            )
+            self._refuse_early(payload)
+        except _Refused as refused:
+            raise InvalidToken from refused
+        # Last, so that "expired" is said of no token that was never good.
+        if claims.expires_at + self._leeway <= self._clock():
+            raise ExpiredToken
+        return claims
+
+    def _verified_payload(self, token: str, key: SigningKey) -> Mapping[str, Any]:
+        try:
+            return jwt.decode(
+                token,
+                key.key,
+                algorithms=[key.algorithm],
+                options=_OPTIONS,
+                issuer=self._issuer,
+                audience=self._audience,
+            )
+        except _SPEAKABLE as error:
+            raise InvalidToken from error
+        except Exception:
+            # Not only PyJWT's family: a hostile token must not find an exception that nobody thought of.
+            raise InvalidToken from None
+
+    def _refuse_early(self, payload: Mapping[str, Any]) -> None:
+        # RFC 7519, section 4.1.5. A token issued in the future (4.1.6) was not issued by a clock worth believing.
+        for name in ("nbf", "iat"):
+            if name in payload and _seconds(payload, name) > self._clock() + self._leeway:
+                raise _Refused(f"{name} is in the future")
+
+
+def _bearer_token(authorization: str) -> str:
+    token = authorization.removeprefix(_SCHEME)
+    if not token or token == authorization:
+        raise MissingToken
+    if len(token) > LONGEST_TOKEN:
+        raise InvalidToken from _Refused("longer than 8 KiB")
+    if _COMPACT.fullmatch(token) is None:
+        raise InvalidToken from _Refused("not three parts in base64url")
+    return token
+
+
+def _checked_header(token: str) -> Mapping[str, Any]:
+    """The header, not yet verified: what it says may only refuse the token or choose among the configured keys."""
+    try:
+        header = jwt.get_unverified_header(token)
+    except Exception:
+        raise InvalidToken from None  # as in _verified_payload
+    typ = header.get("typ", "JWT")
+    if not isinstance(typ, str) or typ.lower() not in _TYPES:
+        raise InvalidToken from _Refused("typ is not that of an access token")
+    # RFC 7515, section 4.1.11: an extension that is not understood must be refused, and none is understood here.
+    if "crit" in header:
+        raise InvalidToken from _Refused("crit names an extension")
+    return header
+
+
+def _text(payload: Mapping[str, Any], name: str) -> str:
+    value = payload[name]
+    if not isinstance(value, str) or _TEXT.fullmatch(value) is None:
+        raise _Refused(f"{'sub' if name == 'sub' else 'the organisation'} is not text of 1 to 255 characters")
+    return value
+
+
+def _seconds(payload: Mapping[str, Any], name: str) -> float:
+    """A NumericDate, RFC 7519, section 2: a JSON number. For Python, `true` is one as well, and so is 1e400."""
+    value = payload[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Refused(f"{name} is not a number")
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise _Refused(f"{name} is not a finite number")
+    return seconds
+
+
+def _scopes(payload: Mapping[str, Any]) -> frozenset[str]:
+    """The union of `scope` (RFC 8693, section 4.2: separated by spaces) and `permissions`, which some issuers use."""
+    scope = payload.get("scope", "")
+    if not isinstance(scope, str):
+        raise _Refused("scope is not text")
+    permissions = payload.get("permissions", [])
+    if not isinstance(permissions, list) or not all(isinstance(permission, str) for permission in permissions):
+        raise _Refused("permissions is not an array of strings")
+    return frozenset(scope.split(" ")).union(permissions) - {""}
+
+
+def sign(settings: TokenSettings, *, user: str, scope: str = "", org: str | None = None, expires_in: int = 3600) -> str:
+    """A token for the configured HS256 secret, issuer and audience: for development and tests.
+
+    `scope` is a list separated by spaces; `expires_in` is in seconds, and a negative number makes an expired token.
+
+    Raises:
+        StartupError: no secret is configured, or `user` or `org` could not be the id of a user or an organisation.
+    """
+    secret = hs256_secret(settings)
+    now = int(time.time())
+    claims: dict[str, str | int] = {"iss": settings.token_issuer, "aud": settings.token_audience, "sub": user}
+    claims |= {"scope": scope, "iat": now, "exp": now + expires_in}
+    if org is not None:
+        claims[settings.token_org_claim] = org
+    for value in (user, org):
+        if value is not None and _TEXT.fullmatch(value) is None:
+            raise StartupError("users and organisations are text of 1 to 255 characters without control characters")
+    return jwt.encode(claims, secret, "HS256")

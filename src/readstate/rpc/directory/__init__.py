@@ -1,0 +1,1 @@
+"""DirectoryService: the service, and its messages as values."""

@@ -1,0 +1,1 @@
+"""NotificationService: the service, and its messages as values."""

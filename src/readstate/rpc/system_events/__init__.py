@@ -1,0 +1,1 @@
+"""SystemEventService: the service, and its messages as values."""

@@ -1,0 +1,51 @@
+"""Requests of SystemEventService → values."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from readstate.errors import InvalidEventIds, InvalidRequest, TooManyEventIds
+from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
+from readstate.rpc import fields
+from readstate.v1 import system_events_pb2 as pb
+
+
+def event_ids(entries: Sequence[int]) -> list[int]:
+    """The distinct positive ids.
+
+    Raises:
+        TooManyEventIds: more than 10,000 entries, duplicates included.
+        InvalidEventIds: no entry is positive.
+    """
+    if len(entries) > fields.MOST_ENTRIES:
+        raise TooManyEventIds(fields.MOST_ENTRIES)
+    positive = [event_id for event_id in dict.fromkeys(entries) if event_id > 0]
+    if not positive:
+        raise InvalidEventIds
+    return positive
+
+
+def new_events(messages: Sequence[pb.NewSystemEvent]) -> list[NewSystemEvent]:
+    """The events of a request."""
+    return [_new_event(message, f"events[{i}]") for i, message in enumerate(fields.bounded_list(messages, "events"))]
+
+
+def _new_event(message: pb.NewSystemEvent, path: str) -> NewSystemEvent:
+    return NewSystemEvent(
+        event_id=_event_id(message.event_id, f"{path}.event_id") if message.HasField("event_id") else None,
+        type=fields.name(message.type, f"{path}.type"),
+        title=fields.text(message.title, f"{path}.title", longest=fields.LONGEST_TITLE),
+        payload=fields.json_object(message.payload, f"{path}.payload") if message.HasField("payload") else None,
+        occurred_at=_occurred_at(message.occurred_at, path) if message.HasField("occurred_at") else None,
+    )
+
+
+def _occurred_at(message: Timestamp, path: str) -> datetime:
+    return fields.moment(message, f"{path}.occurred_at")
+
+
+def _event_id(value: int, field: str) -> int:
+    if not 1 <= value <= LARGEST_EVENT_ID:
+        raise InvalidRequest(field, f"must be from 1 to {LARGEST_EVENT_ID}")
+    return value

@@ -1,0 +1,189 @@
+"""The composition root: builds every object of a server, in order, and takes it apart again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from readstate.config import DatabaseSettings, ServerSettings
+from readstate.errors import ServerEnded, StartupError
+from readstate.http.admin import admin_app
+from readstate.http.listener import listening
+from readstate.identity.directory import ClaimsDirectory, DatabaseDirectory
+from readstate.identity.signing_keys import KeySource, key_source
+from readstate.identity.tokens import TokenVerifier
+from readstate.rpc import interceptors, server
+from readstate.rpc.access import ACCESS, OPEN_REFLECTION
+from readstate.rpc.adapter import Registrar
+from readstate.rpc.call import Interceptor
+from readstate.rpc.directory.service import DirectoryService
+from readstate.rpc.health import HealthService
+from readstate.rpc.idempotency import Idempotency
+from readstate.rpc.notifications.service import NotificationService
+from readstate.rpc.reflection import register_reflection
+from readstate.rpc.system_events.service import SystemEventService
+from readstate.server.readiness import Readiness
+from readstate.server.sweeper import sweeping
+from readstate.store import pool
+from readstate.store.events import EventStore
+from readstate.store.idempotency import IdempotencyStore
+from readstate.store.marks.store import MarkStore
+from readstate.store.members import MemberStore
+from readstate.store.migrate import migrate
+from readstate.store.notifications.store import NotificationStore
+from readstate.store.pool import Database
+from readstate.telemetry.metrics import Metrics
+from readstate.v1 import (
+    directory_pb2,
+    directory_pb2_grpc,
+    notifications_pb2,
+    notifications_pb2_grpc,
+    system_events_pb2,
+    system_events_pb2_grpc,
+)
+
+SERVICES = (
+    system_events_pb2.DESCRIPTOR.services_by_name["SystemEventService"].full_name,
+    notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"].full_name,
+    directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"].full_name,
+)
+
+log = structlog.get_logger("readstate")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that listens."""
+
+    port: int
+    admin_port: int
+    metrics: Metrics
+    ended: asyncio.Task[object]
+    """Done once the gRPC server has ended, whoever ended it."""
+
+
+@asynccontextmanager
+async def running_server(settings: ServerSettings, *, open_reflection: bool = False) -> AsyncIterator[RunningServer]:
+    """Migrate the database, listen, and on leaving drain.
+
+    Raises:
+        StartupError: the server cannot start; says which setting is to blame.
+        ServerEnded: on leaving; the gRPC server had ended before.
+    """
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        keys = await stack.enter_async_context(key_source(settings))
+        await migrate(settings.database_url.get_secret_value())
+        database = await stack.enter_async_context(pool.connect(settings))
+        members, replies, marks = MemberStore(database), IdempotencyStore(database), MarkStore(database, metrics)
+        directory = DatabaseDirectory(members) if settings.directory == "database" else ClaimsDirectory(members)
+        health = HealthService(SERVICES)
+        readiness = Readiness(database.ping, health.report)
+        verifier = _verifier(settings, keys)
+        _observe(metrics, verifier, database)
+
+        grpc_server = server.create(settings)
+        registrar = Registrar(
+            grpc_server,
+            [
+                interceptors.report_errors,
+                *_tracing(settings, stack),
+                interceptors.access_log(metrics),
+                interceptors.Limiter(settings.max_in_flight, metrics),
+                interceptors.bounded_time(asyncio.get_running_loop()),
+                interceptors.authenticate(verifier, directory),
+            ],
+            ACCESS | (OPEN_REFLECTION if open_reflection else {}),
+        )
+        stack.push_async_callback(marks.drain)
+        idempotency = Idempotency(replies)
+        _register(
+            registrar,
+            SystemEventService(marks, EventStore(database), idempotency, metrics),
+            NotificationService(NotificationStore(database), directory, idempotency),
+            DirectoryService(directory),
+            health,
+        )
+
+        await stack.enter_async_context(sweeping(members.sweep, replies.sweep))
+        admin_port = await stack.enter_async_context(
+            listening(admin_app(metrics, readiness.is_ready), settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
+        )
+        port = server.bind(grpc_server, settings)
+        await stack.enter_async_context(readiness.watching())
+        await grpc_server.start()
+        ended = asyncio.create_task(grpc_server.wait_for_termination(), name="the gRPC server's end")
+        stack.push_async_callback(_drain, settings, readiness, grpc_server, registrar)
+        log.info("listening", port=port, admin_port=admin_port)
+        yield RunningServer(port, admin_port, metrics, ended)
+        if ended.done():
+            raise ServerEnded
+
+
+async def prune(settings: DatabaseSettings) -> int:
+    """Delete what removed members left behind and the idempotency keys that have expired; return how many keys.
+
+    Raises:
+        StartupError: the database cannot be reached.
+        ReadStateError: it fails meanwhile.
+    """
+    async with pool.connect(settings) as database:
+        await MemberStore(database).sweep()
+        return await IdempotencyStore(database).sweep()
+
+
+def _verifier(settings: ServerSettings, keys: KeySource) -> TokenVerifier:
+    return TokenVerifier(
+        keys,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        leeway=settings.token_leeway,
+        org_claim=settings.token_org_claim,
+    )
+
+
+def _observe(metrics: Metrics, verifier: TokenVerifier, database: Database) -> None:
+    metrics.count_token_cache(lambda: verifier.cache_hits, lambda: verifier.cache_misses)
+    metrics.pool.labels("open").set_function(lambda: database.connections[0])
+    metrics.pool.labels("idle").set_function(lambda: database.connections[1])
+
+
+def _tracing(settings: ServerSettings, stack: AsyncExitStack) -> list[Interceptor]:
+    if settings.otlp_endpoint is None:
+        return []
+    try:
+        from readstate.rpc.interceptors import tracing
+    except ImportError as error:
+        raise StartupError("READSTATE_OTLP_ENDPOINT needs pip install 'readstate[otel]'") from error
+    return [stack.enter_context(tracing.traced(tracing.otlp(settings.otlp_endpoint)))]
+
+
+def _register(
+    registrar: Registrar,
+    events: SystemEventService,
+    notifications: NotificationService,
+    directory: DirectoryService,
+    health: HealthService,
+) -> None:
+    system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
+    notifications_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, registrar)
+    directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, registrar)
+    health_pb2_grpc.add_HealthServicer_to_server(health, registrar)  # type: ignore[arg-type]  # takes its place
+    register_reflection(registrar, (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name))
+    registrar.refuse_unknown_methods()
+
+
+async def _drain(
+    settings: ServerSettings, readiness: Readiness, grpc_server: grpc.aio.Server, registrar: Registrar
+) -> None:
+    log.info("draining")
+    await readiness.drain()
+    await asyncio.sleep(settings.drain_delay)
+    registrar.end_streams()
+    await grpc_server.stop(settings.drain_grace)
+    await registrar.idle(seconds=2)
+    log.info("stopped")

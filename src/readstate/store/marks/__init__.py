@@ -1,0 +1,1 @@
+"""Read marks: which member has read which event."""

@@ -1,0 +1,142 @@
+"""Notifications: what each member has been told, and how far they have taken notice."""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from readstate.errors import NotificationNotFound
+from readstate.model import (
+    Notification,
+    NotificationContent,
+    NotificationPage,
+    NotificationQuery,
+    OrgMember,
+    Status,
+    UnreadSummary,
+)
+from readstate.store.notifications import sql
+from readstate.store.notifications.rows import columns, notification
+from readstate.store.pool import Connection, Database
+
+_ID: Final = re.compile(r"nf_[a-z0-9]{12}", re.ASCII)
+_LENGTH: Final = 12
+_ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz0123456789"
+_LETTERS: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
+_UNEVEN: Final = bytes(range(256 - 256 % len(_ALPHABET), 256))
+"""Bytes that would make the first letters more likely than the last."""
+
+_NEWEST: Final = 2**63 - 1
+
+_LISTS: Final = {
+    None: sql.LIST_FEED,
+    Status.UNSEEN: sql.LIST_UNSEEN,
+    Status.SEEN: sql.LIST_SEEN,
+    Status.READ: sql.LIST_READ,
+    Status.DISMISSED: sql.LIST_DISMISSED,
+}
+
+
+class NotificationStore:
+    """The notification table. Raises as `Database.run`. All but `create` are safe to repeat.
+
+    The promise:
+    - A member's list is in the order in which creations were committed. Nothing is ever inserted before what a member
+      has been shown, and no place changes.
+    - An action sets a time that is not set, and no time twice. An action that changes nothing writes nothing.
+    - What an action returns is how it left the notification, or found it, whoever acts at the same time.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, recipients: Sequence[OrgMember], content: NotificationContent) -> list[str]:
+        """Create one notification for each recipient, all of one organisation; return the ids in order."""
+        if not recipients:
+            return []
+
+        async def work(connection: Connection) -> list[str]:
+            # Drawn anew in every attempt: one that is taken is the reason for the next.
+            ids = new_ids(len(recipients))
+            member_keys = [member.member_key for member in recipients]
+            await connection.rows(sql.CREATE_NOTIFICATIONS, recipients[0].org_key, member_keys, ids, *columns(content))
+            return ids
+
+        return await self._database.run(work, repeatable=False)
+
+    async def find(self, member: OrgMember, notification_id: str) -> Notification:
+        """One of the member's notifications.
+
+        Raises:
+            NotificationNotFound: the member has no such notification.
+        """
+        return await self._one(sql.FIND_NOTIFICATION, member, notification_id)
+
+    async def page(self, member: OrgMember, query: NotificationQuery) -> NotificationPage:
+        """The member's notifications, newest first."""
+        before = _NEWEST if query.before is None else query.before
+        # One more than asked for says whether there is another page.
+        rows = await self._database.rows(
+            _LISTS[query.status],
+            member.member_key,
+            member.org_key,
+            before,
+            query.category,
+            query.limit + 1,
+            repeatable=True,
+        )
+        shown = rows[: query.limit]
+        next_before = shown[-1]["seq"] if len(rows) > query.limit else None
+        return NotificationPage([notification(row) for row in shown], next_before)
+
+    async def unread_summary(self, member: OrgMember) -> UnreadSummary:
+        """How many of the member's notifications want attention."""
+        (row,) = await self._database.rows(sql.COUNT_UNREAD, member.member_key, member.org_key, repeatable=True)
+        return UnreadSummary(unseen=row["unseen"], unread=row["unread"])
+
+    async def mark_seen(self, member: OrgMember, notification_id: str) -> Notification:
+        """Mark as seen what is not seen, read or dismissed. Raises NotificationNotFound as `find`."""
+        return await self._one(sql.MARK_SEEN, member, notification_id)
+
+    async def mark_read(self, member: OrgMember, notification_id: str) -> Notification:
+        """Mark as read, and seen, what is not read or dismissed. Raises NotificationNotFound as `find`."""
+        return await self._one(sql.MARK_READ, member, notification_id)
+
+    async def dismiss(self, member: OrgMember, notification_id: str) -> Notification:
+        """Dismiss what is not dismissed. Raises NotificationNotFound as `find`."""
+        return await self._one(sql.DISMISS, member, notification_id)
+
+    async def mark_all_seen(self, member: OrgMember, up_to: str | None) -> int:
+        """Mark as seen what is unseen, `up_to` and older or all that is committed; return how many.
+
+        Raises:
+            NotificationNotFound: `up_to` is none of the member's.
+        """
+        if up_to is not None:
+            _require_form(up_to)
+        (row,) = await self._database.rows(sql.MARK_ALL_SEEN, member.member_key, member.org_key, up_to, repeatable=True)
+        if not row["found"]:
+            raise NotificationNotFound
+        return int(row["changed"])
+
+    async def _one(self, statement: str, member: OrgMember, notification_id: str) -> Notification:
+        _require_form(notification_id)
+        rows = await self._database.rows(statement, member.member_key, member.org_key, notification_id, repeatable=True)
+        if not rows:
+            raise NotificationNotFound
+        return notification(rows[0])
+
+
+def new_ids(count: int) -> list[str]:
+    """Random ids: `nf_` and 12 of a-z0-9, 62 bits."""
+    letters = b""
+    while len(letters) < count * _LENGTH:
+        letters += os.urandom(count * (_LENGTH + 1)).translate(_LETTERS, _UNEVEN)
+    text = letters.decode()
+    return [f"nf_{text[start : start + _LENGTH]}" for start in range(0, count * _LENGTH, _LENGTH)]
+
+
+def _require_form(notification_id: str) -> None:
+    # PostgreSQL would refuse some texts, and whoever sends one is to be told no more than anybody else.
+    if not _ID.fullmatch(notification_id):
+        raise NotificationNotFound

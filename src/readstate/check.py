@@ -1,4 +1,4 @@
-"""Asking a server whether it is serving, by `grpc.health.v1`."""
+"""Asks a server whether it is serving, with `grpc.health.v1`."""
 
 from typing import Final
 
@@ -38,14 +38,14 @@ def require_serving(settings: CheckSettings) -> None:
 
 
 def _channel(address: str, settings: CheckSettings) -> grpc.Channel:
-    # Never by way of a proxy: the server is on this machine or named by its address.
+    # Never through a proxy: the server is on this machine, or its address is given.
     options: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0)]
     if settings.tls_cert is None:
         return grpc.insecure_channel(address, options)
     certificate = read_file(settings.tls_cert, "READSTATE_TLS_CERT")
     key = read_file(settings.tls_key, "READSTATE_TLS_KEY") if settings.tls_client_ca and settings.tls_key else None
-    # The server's own certificate is what we trust, under its own name. With mutual TLS it is also what we show, which
-    # a client CA that has signed it accepts.
+    # We trust the server's own certificate, under its own name. With mutual TLS we also show it as ours: the client CA
+    # accepts it if it has signed it.
     credentials = grpc.ssl_channel_credentials(certificate, key, certificate if key else None)
     options.append(("grpc.ssl_target_name_override", _name(certificate)))
     return grpc.secure_channel(address, credentials, options)

@@ -1,4 +1,4 @@
-"""The commands: parsing and calling. Each imports its parts itself: `readstate token` need not wait for gRPC."""
+"""The commands: parsing and calling. Each imports its own parts, so that `readstate token` does not load gRPC."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ S = TypeVar("S", "ServerSettings", "GatewaySettings")
 
 
 class _OneLine(click.Group):
-    """Tells why a command cannot run, or go on, in one line, without a traceback."""
+    """Says in one line why a command cannot start or continue, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -32,9 +32,9 @@ class _OneLine(click.Group):
 @click.version_option(package_name="readstate")
 def main() -> None:
     """Remember who has read what. Settings come from the environment, with the prefix READSTATE_."""
-    # gRPC's core writes to stderr in a form of its own, as beside our one line about a used port.
+    # gRPC's core writes to stderr in its own form, for example beside our one line about a used port.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # Its handlers at fork ended one in fifty child processes before their exec.
+    # gRPC's handlers at fork ended one child process in fifty before its exec.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 

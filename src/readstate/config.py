@@ -1,9 +1,10 @@
-"""Settings, read from the environment with the prefix READSTATE_. No other module of ours takes one from there.
+"""Settings, read from the environment with the prefix READSTATE_. No other module of ours reads settings there.
 
-Libraries read variables of their own, as aiohttp `https_proxy`; `cli` sets one of gRPC's, and the embedded PostgreSQL
-gets the environment without what would change it.
+Libraries read variables of their own: aiohttp reads `https_proxy`. `cli` sets variables of gRPC. The embedded
+PostgreSQL gets the environment without the variables that would change it.
 
-A gap or a contradiction raises StartupError, which names the setting and never shows a value: values may be secrets.
+A gap or a contradiction raises StartupError. It names the setting and never shows a value, because values may be
+secrets.
 """
 
 from pathlib import Path
@@ -19,7 +20,7 @@ PREFIX = "READSTATE_"
 LARGEST_INT32: Final = 2**31 - 1
 """gRPC takes no larger number."""
 LONGEST_SECONDS: Final = 86_400
-"""Seconds, a day: in milliseconds gRPC takes it too."""
+"""Seconds: a day. gRPC can hold it in milliseconds."""
 
 _S = TypeVar("_S", bound="_Environment")
 
@@ -43,7 +44,7 @@ def _long_enough(value: SecretStr) -> SecretStr:
 
 
 def _http_url(value: str) -> str:
-    # urlsplit would silently drop some of these.
+    # urlsplit drops some of these, and says nothing.
     if " " in value or not value.isprintable():
         raise ValueError("must be a URL without white space and control characters")
     parts = _split(value)
@@ -55,7 +56,7 @@ def _http_url(value: str) -> str:
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of a URL, or None where it is none: urlsplit's errors quote the value."""
+    """The parts of a URL, or None if it is not a URL. The errors of urlsplit quote the value, so they are not shown."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -126,7 +127,7 @@ class TokenSettings(LogSettings, KeySettings):
 
 
 class TokenParts(_Environment):
-    """What the environment holds of issuer, audience and key, be it whole or not: see `model_fields_set`."""
+    """Issuer, audience and key, as far as the environment sets them: `model_fields_set` has their names."""
 
     token_issuer: str = ""
     token_audience: str = ""
@@ -149,14 +150,14 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     max_concurrent_streams: int = Field(default=1000, ge=1, le=LARGEST_INT32)
     """Calls at once on one connection; HTTP/2 makes a further one wait in the client."""
     max_connection_age: Seconds | None = None
-    """Seconds until a client is asked to connect anew, so that load balances again; 0 for never. Unset: 1800 with the
-    engine grpcio, never with native, which cannot."""
+    """Seconds until a client is asked to connect again, so that load is balanced again. 0 means never. The default is
+    1800 with the engine grpcio. The engine native cannot do it."""
     otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
     """An OpenTelemetry collector (OTLP over gRPC) that traces are sent to. Needs the extra `otel`."""
     drain_delay: Seconds = 3
     """Seconds to keep serving after SIGTERM, while load balancers learn that this server leaves."""
     drain_grace: float = Field(default=5, ge=0, le=5)
-    """Seconds that calls in flight have to finish after that."""
+    """After that, calls in flight have this many seconds to finish."""
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -183,17 +184,18 @@ class GatewaySettings(LogSettings):
     upstream: str = Field(default="127.0.0.1:50051", min_length=1)
     """The gRPC server, as gRPC names targets: HOST:PORT, or dns:///HOST:PORT to use every address of a name in turn."""
     upstream_tls: bool = False
-    """TLS, with the certificates that this machine trusts. On as soon as one of the next three is set."""
+    """TLS, with the certificates that this machine trusts. Each of the next three settings turns it on."""
     upstream_ca: Path | None = None
-    """PEM: what the server's certificate must be signed by, instead of what this machine trusts."""
+    """A PEM file: the CA that must have signed the server's certificate, instead of the CAs that this machine
+    trusts."""
     upstream_cert: Path | None = None
     upstream_key: Path | None = None
-    """What the gateway shows of itself: mutual TLS."""
+    """The gateway's own certificate and key, for mutual TLS."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_origins)] = ()
     """Web origins whose pages may call, separated by commas, or `*` for all. None: no CORS headers at all."""
     drain_delay: Seconds = 3
     drain_grace: float = Field(default=5, ge=0, le=5)
-    """As for the server: seconds to keep serving after SIGTERM, and for requests in flight after that."""
+    """As for the server: seconds to keep serving after SIGTERM, and then seconds for requests in flight."""
 
     @model_validator(mode="after")
     def _client_pair_is_whole(self) -> Self:
@@ -241,7 +243,7 @@ def read_file(path: Path, setting: str) -> bytes:
 
 
 def _key_source_gaps(kind: type[_Environment], values: dict[str, object]) -> list[str]:
-    # A model whose fields have faults never gets to the rule that spans them, and the gap would come up only next time.
+    # If a field is wrong, pydantic does not check the rules for several fields. The gap would be found only next time.
     if not issubclass(kind, KeySettings):
         return []
     try:

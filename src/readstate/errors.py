@@ -1,4 +1,4 @@
-"""Every expected failure. `message` is public: it may reach a caller, so nothing of the inside stands in it.
+"""Every expected failure. `message` is public: it may reach a caller, so it says nothing internal.
 
 `rpc/status.py` gives each its gRPC status code. `reason` is the stable name that a program may act on. It travels as
 `google.rpc.ErrorInfo.reason`, beside the other details of `google.rpc.Status` (https://google.aip.dev/193).
@@ -15,21 +15,21 @@ DOMAIN: Final = "readstate"
 
 
 class ReadStateError(Exception):
-    """An expected failure that may be told to a caller."""
+    """An expected failure. A caller may be told."""
 
     message: str = "internal error"
     reason: ClassVar[str]
     retry_after: ClassVar[float | None] = None
-    """Seconds after which the same call may succeed, where that is known."""
+    """Seconds after which the same call may succeed, if that is known."""
     request_id: str | None = None
-    """On an error that `readstate.client` raises: what to quote to the people who run the server."""
+    """Set on errors that `readstate.client` raises. Tell it to the people who run the server."""
 
     def __str__(self) -> str:
         return self.message
 
 
 class Internal(ReadStateError):
-    """A fault of ours. Its cause is logged, and never told."""
+    """A fault of this service. Its cause is logged, and no caller is told."""
 
     reason = "INTERNAL"
 
@@ -65,7 +65,7 @@ class MalformedRequest(ReadStateError):
 
 
 class Unauthenticated(ReadStateError):
-    """Who is calling is not known."""
+    """It is not known who is calling."""
 
 
 class MissingToken(Unauthenticated):
@@ -107,7 +107,7 @@ class DirectoryFromClaims(ReadStateError):
 
 
 class NotificationNotFound(ReadStateError):
-    """Somebody else's, or nobody's: the caller is not told which."""
+    """It does not exist, or it is somebody else's. The caller is not told which."""
 
     message = "notification not found"
     reason = "NOTIFICATION_NOT_FOUND"
@@ -140,7 +140,7 @@ class Overloaded(ReadStateError):
 
 
 class Unavailable(ReadStateError):
-    """Something this service depends on is away. The call may be repeated if it is safe to repeat."""
+    """Something that this service needs is away. Repeat the call if it is safe to repeat."""
 
     message = "the service is unavailable: try again"
     reason = "UNAVAILABLE"
@@ -163,11 +163,11 @@ class OutOfTime(ReadStateError):
 
 
 class StartupError(Exception):
-    """Why a command cannot run: one line for the person who started it, printed without a traceback, exit code 1."""
+    """Why a command cannot run: one line for the person who started it, without a traceback. Exit code 1."""
 
 
 class ServerEnded(Exception):
-    """The gRPC server has ended unasked. The process is to end as well, so that a new one takes its place."""
+    """The gRPC server has ended, and nobody asked it to. The process ends too, so that a new one takes its place."""
 
     def __str__(self) -> str:
         return "the gRPC server has ended unasked"

@@ -16,7 +16,7 @@ class Claims:
     user_id: str
     """The claim `sub`."""
     org_id: str | None
-    """The organisation claim. Only the directory mode `claims` believes it."""
+    """The organisation claim. Only the directory mode `claims` uses it."""
     scopes: frozenset[str]
     """The union of the claims `scope` and `permissions`."""
     expires_at: float
@@ -45,7 +45,7 @@ class MarkResult:
     """What MarkRead or MarkUnread did."""
 
     changed: int
-    """Events whose read state is another one now."""
+    """Events that were unread and are read now. For MarkUnread: events that were read and are unread now."""
     matched: int
     """Distinct ids that name an event of the caller's organisation."""
 
@@ -86,7 +86,7 @@ class ActorType(Enum):
 
 
 class Status(Enum):
-    """Where a notification is in its life, which it never goes back on."""
+    """How far a notification has come. It never goes back."""
 
     UNSEEN = "unseen"
     SEEN = "seen"
@@ -119,7 +119,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class NotificationContent:
-    """What a notification tells, the same for each of its recipients."""
+    """What a notification says. It is the same for each recipient."""
 
     category: str
     title: str
@@ -143,7 +143,7 @@ class Notification:
 
     @property
     def status(self) -> Status:
-        """Follows from the times, so that the two cannot disagree."""
+        """Computed from the times, so that the two always agree."""
         if self.dismissed_at is not None:
             return Status.DISMISSED
         if self.read_at is not None:
@@ -156,10 +156,10 @@ class NotificationQuery:
     """Which page of a member's notifications."""
 
     status: Status | None
-    """None for all but the dismissed ones."""
+    """None: all notifications that are not dismissed."""
     category: str | None
     before: int | None
-    """Only those older than the notification at this position; None for the newest."""
+    """Only notifications older than this position. None begins with the newest."""
     limit: int
 
 
@@ -174,20 +174,20 @@ class NotificationPage:
 
 @dataclass(frozen=True, slots=True)
 class UnreadSummary:
-    """How many notifications want attention."""
+    """How many notifications are unseen, and how many are unread."""
 
     unseen: int
     unread: int
-    """Seen ones included."""
+    """Unseen ones, and those that are seen but not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A request that is to take effect once, however often it is made."""
+    """A request that takes effect once, even if it is made many times."""
 
     user_id: str
     org_key: int | None
-    """With the user: the caller, to whom the key belongs. None for a caller who is no member."""
+    """The key belongs to the caller: to the user and the organisation together. None for a caller without one."""
     key: str
     fingerprint: bytes
-    """32 bytes that differ for another method and for another request."""
+    """32 bytes. Another method or another request has other bytes."""

@@ -3,9 +3,8 @@
     async with ReadState("readstate.internal:443", token=token, tls=True) as readstate:
         await readstate.mark_read([1, 2, 3])
 
-Every method raises the errors of `readstate.errors`, as the server does; `request_id` of an error is what to quote to
-the people who run the server. A failure that has no type there is a `CallFailed`. `ReadState` and its methods say
-which they raise.
+Every method raises the errors of `readstate.errors`. The docstrings of `ReadState` and its methods say which. An
+error's `request_id` is for the people who run the server. A failure that has no type there is a `CallFailed`.
 """
 
 from readstate.client.client import Actor, Entity, NewSystemEvent, ReadState

@@ -1,4 +1,4 @@
-"""The methods of the three services, as Python."""
+"""The client: the methods of the three services, in Python."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Self, TypeAlias
@@ -26,24 +26,25 @@ Entity: TypeAlias = notifications_pb2.Entity | Mapping[str, Any]
 
 
 class ReadState:
-    """A connection to a server, made on the first call and again when it is lost. Use it for many calls at once.
+    """A connection to a server. It is made on the first call, and again when it is lost. Use it for many calls at once.
 
-    `token` is the bearer token, or a function that fetches one: called before the first call, and again once the server
-    says that the token has expired. `tls`, or certificates, in PEM: those of `root_certificates` instead of the
-    system's, and a `client_pair` of private key and certificate chain for mutual TLS. `timeout` in seconds holds for
-    each call that brings none: for all of it, fetching the token and repetitions included.
+    `token` is the bearer token, or a function that fetches one. The function is called before the first call, and again
+    when the server says that the token has expired. `tls` turns TLS on, and so do certificates. All of them are PEM:
+    `root_certificates` replace those of the system, `client_pair` is a private key and a certificate chain for mutual
+    TLS. `timeout` is in seconds, for calls without a timeout of their own. It covers the whole call: fetching the token
+    and repetitions included.
 
-    Besides what its own docstring names, every call raises:
-        Unauthenticated: there is no token, or it is invalid, expired, or of a user whom the server does not know. The
+    Every call also raises, beside the errors that its docstring names:
+        Unauthenticated: there is no token, or it is invalid or expired, or the server does not know its user. The
             subclass says which.
         Overloaded: the server sheds load.
-        Unavailable: the server, or what it depends on, cannot be reached; or the client has been closed.
-        OutOfTime: the call's time is over. The call may have had its effect all the same.
-        CallFailed: something has failed that has no type, such as a message that is larger than the server takes.
-        ReadStateError: any other of `readstate.errors`, where server and client differ in version or the server fails.
-        TypeError, ValueError: an argument, or a token that was fetched, is nothing that a call can carry.
-        Exception: what the function that fetches the token raises, as it is: a TimeoutError is its own.
-    Only a caller that is cancelled itself sees CancelledError.
+        Unavailable: the server, or something it needs, cannot be reached; or the client has been closed.
+        OutOfTime: the call's time is over. The call may still have had its effect.
+        CallFailed: the failure has no type. For example, the message is larger than the server accepts.
+        ReadStateError: another error of `readstate.errors`: the server has failed, or it has another version.
+        TypeError, ValueError: a call cannot carry an argument, or a token that was fetched.
+        Exception: whatever the function that fetches the token raises. A TimeoutError comes from there.
+    CancelledError is raised only if the caller itself is cancelled.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class ReadState:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> notifications_pb2.CreateNotificationsResponse:
-        """Notify members of an organisation; the response tells who is none.
+        """Notify members of an organisation. The response names the users who are not members.
 
         Raises:
             InvalidRequest: an argument, which `field` names, breaks a rule.
@@ -180,12 +181,12 @@ class ReadState:
         include: Iterable[str] = (),
         timeout: float | None = None,
     ) -> AsyncIterator[notifications_pb2.Notification]:
-        """The notifications of the token's user, newest first, page by page as they are asked for.
+        """The notifications of the token's user, newest first. Each page is fetched when it is needed.
 
-        `timeout` holds for each page.
+        `timeout` is for each page.
 
         Raises:
-            InvalidRequest: a filter or `include` holds what the server does not know.
+            InvalidRequest: the server does not know a value of a filter or of `include`.
             NoOrganization: the user belongs to none.
             MissingScope: the token lacks `messaging:read`.
         """
@@ -201,7 +202,7 @@ class ReadState:
             request.cursor = page.next_cursor
 
     async def unread_summary(self, *, timeout: float | None = None) -> UnreadSummary:
-        """How many notifications of the token's user want attention.
+        """How many notifications of the token's user are unseen, and how many are unread.
 
         Raises:
             NoOrganization: the user belongs to none.
@@ -259,7 +260,8 @@ class ReadState:
     async def mark_all_notifications_seen(
         self, up_to: str | None = None, *, idempotency_key: str | None = None, timeout: float | None = None
     ) -> int:
-        """Mark as seen what the token's user has not seen, up to the newest that they were shown; return how many.
+        """Mark as seen the unseen notifications of the token's user; return how many. `up_to` is the id of the newest
+        one that the user was shown, so that one which arrives meanwhile stays unseen.
 
         Raises:
             InvalidRequest: `up_to` or the key is empty, or the key is too long.

@@ -10,7 +10,7 @@ from readstate.errors import DOMAIN, ReadStateError, unpack_details
 
 
 class CallFailed(ReadStateError):
-    """A failure that has no type of its own: from a newer server, from something in between, or from gRPC itself."""
+    """A failure without a type of its own. It comes from a newer server, from something in between, or from gRPC."""
 
     reason = "CALL_FAILED"
 
@@ -25,22 +25,22 @@ _BY_REASON: Final = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, ReadStateError) and "reason" in vars(kind)
 }
-# For failures that gRPC itself has found, or something in between: they carry no reason of ours.
+# For failures that gRPC, or something in between, has found. They carry no reason of ours.
 _BY_CODE: Final = {
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
-    # By the server, which is stopping: a call that is cancelled here raises CancelledError.
+    # The server is stopping. A call that is cancelled here raises CancelledError instead.
     grpc.StatusCode.CANCELLED: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.OutOfTime,
 }
 
 
 def failure(error: grpc.aio.AioRpcError) -> ReadStateError:
-    """The error of ours that a failed call means."""
+    """Our error for a failed call."""
     info, request, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo(), error_details_pb2.BadRequest()
     unpack_details(error.trailing_metadata(), info, request, bad)
     kind = _BY_REASON.get(info.reason) if info.domain == DOMAIN else _BY_CODE.get(error.code())
     message = error.details() or ""
-    # Not by its constructor: what that would compute has been computed, by the server.
+    # Made without its constructor: the server has made the message already.
     found = CallFailed(error.code(), message) if kind is None else kind.__new__(kind)
     found.message = message
     found.request_id = request.request_id or None
@@ -50,7 +50,7 @@ def failure(error: grpc.aio.AioRpcError) -> ReadStateError:
 
 
 def closed() -> errors.Unavailable:
-    """The error of a call whose client is closed before its answer has come."""
+    """The error of a call whose client was closed before the answer came."""
     found = errors.Unavailable()
     found.message = "the client has been closed"
     return found

@@ -1,4 +1,4 @@
-"""`readstate dev`: everything from nothing, and all of it stopped again by one Ctrl-C."""
+"""`readstate dev`: starts everything from nothing. One Ctrl-C stops all of it."""
 
 import os
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ from readstate.telemetry.logs import configure_logging
 TOKEN_SECONDS: Final = 12 * 3600
 SCOPE: Final = "messaging:read messaging:update"
 
-# All must have stopped within 10 s of the signal, the database included. Nobody balances load to this server, so it
-# need not wait before it drains.
+# Everything must stop within 10 s of the signal, the database included. No load balancer uses this server, so it does
+# not wait before it drains.
 _DRAIN: Final = {"drain_delay": 0, "drain_grace": 2}
 
 
@@ -32,12 +32,12 @@ def run(folder: Path, events: int) -> None:
     """Run in `folder` until SIGTERM or SIGINT, with `events` further demo events.
 
     Raises:
-        StartupError: something cannot start; what has started is stopped.
+        StartupError: something cannot start. What has started is stopped.
     """
     given = load(DevSettings)
     configure_logging(given.log_level, given.log_format)
     state = folder / state_folder.STATE
-    # A further signal changes nothing: stopping is bounded, and the database has to be stopped.
+    # A second signal changes nothing: the stop has a bound, and the database must be stopped.
     with caught(again=lambda: None) as stop, state_folder.opened(state):
         url = given.database_url.get_secret_value() if given.database_url else None
         tokens = state_folder.token_values(state)
@@ -73,7 +73,7 @@ async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path
     await migrate(settings.database_url.get_secret_value())
     async with pool.connect(settings) as database:
         await demo.load(database, events, progress(events))
-    # No port opens before the demo data is there, so that whoever waits for a port finds it.
+    # No port opens before the demo data is there: a program that waits for a port finds the data.
     async with app.running_server(settings, open_reflection=True) as server:
         address = with_port(settings.listen, server.port)
         async with gateway_app.running_gateway(_calling(gateway, address, settings)) as rest_ports:
@@ -82,7 +82,7 @@ async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path
 
 
 def _calling(gateway: GatewaySettings, address: str, server: ServerSettings) -> GatewaySettings:
-    """The gateway's settings, made to call this server, whatever READSTATE_UPSTREAM names."""
+    """The gateway's settings, changed to call this server and not READSTATE_UPSTREAM."""
     values: dict[str, object] = {"upstream": address}
     if server.tls_cert is not None:
         values["upstream_ca"] = server.tls_cert

@@ -25,9 +25,9 @@ _TYPES: Final = ("deployment.finished", "invoice.issued", "bucket.created", "mem
 
 
 async def load(database: Database, further: int, progress: Callable[[int], object]) -> None:
-    """Load the demo data, and `further` events in acme. What is there already stays as it is, with its read marks.
+    """Load the demo data, and `further` events in acme. Data that is there stays, with its read marks.
 
-    `progress` is called with the number of events loaded. Raises as `Database.run`.
+    `progress` gets the number of events loaded. Raises as `Database.run`.
     """
     await MemberStore(database).upsert(MEMBERS)
     events = EventStore(database)
@@ -43,7 +43,7 @@ async def load(database: Database, further: int, progress: Callable[[int], objec
 
 
 def _event(event_id: int) -> NewSystemEvent:
-    # An id of its own makes recording it again do nothing.
+    # With an id of its own, recording an event again does nothing.
     kind = _TYPES[event_id % len(_TYPES)]
     title = f"{kind.replace('.', ' ').capitalize()} (demo event {event_id})"
     return NewSystemEvent(event_id, kind, title, payload=f'{{"demo": {event_id}}}', occurred_at=None)

@@ -37,7 +37,7 @@ NOTIFICATIONS: Final = (
 
 
 async def load(database: Database) -> None:
-    """Notify ada, unless she has been notified before. Raises as `Database.run`."""
+    """Notify ada, if she has no notification yet. Raises as `Database.run`."""
     ada = (await MemberStore(database).find_in_organization("acme", ["ada"]))["ada"]
     notifications = NotificationStore(database)
 
@@ -49,5 +49,5 @@ async def load(database: Database) -> None:
         for content in NOTIFICATIONS:
             await notifications.create([ada], content)
 
-    # In one transaction: whatever ends it early leaves nothing that the next start would take for all.
+    # In one transaction: if it ends early, it leaves nothing, and the next start loads all.
     await database.transaction(notify, repeatable=True)

@@ -11,7 +11,8 @@ PROGRESS_SECONDS: Final = 2
 
 
 def progress(events: int) -> Callable[[int], None]:
-    """Tells how far loading has come: on a terminal in one line that is rewritten, elsewhere every so often."""
+    """A function that tells how far loading has come. A terminal has one line, written again and again; elsewhere a
+    line is printed every two seconds."""
     terminal = sys.stderr.isatty()
     told_at = time.monotonic()
 

@@ -40,11 +40,11 @@ def opened(state: Path) -> Iterator[None]:
 
 
 def token_values(state: Path) -> dict[str, object]:
-    """Values of TokenSettings to sign with: none where the environment sets any, else those of `dev`.
+    """Values of TokenSettings to sign with: those of `dev`, or none if the environment sets any.
 
     Raises:
-        StartupError: the environment sets only some of issuer, audience and key, or none and `dev` has no secret
-            either. Names what the environment lacks.
+        StartupError: the environment sets only some of issuer, audience and key. Or it sets none, and `dev` has no
+            secret. Names what is missing.
     """
     if not TokenParts().model_fields_set and _secret(state).exists():
         return _values(_secret(state).read_text())
@@ -68,7 +68,7 @@ def _secret(state: Path) -> Path:
 def _make_secret(path: Path) -> None:
     if path.exists():
         return
-    # Moved into place when whole: an interrupted start leaves no empty secret.
+    # Written elsewhere, then moved: an interrupted start leaves no empty secret.
     unfinished = path.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,1 +1,1 @@
-"""REST in front of the gRPC server: one more client of it, which translates and holds no rule of its own."""
+"""REST in front of the gRPC server. The gateway is one more gRPC client: it translates and has no rules of its own."""

@@ -20,7 +20,7 @@ log = structlog.get_logger("readstate.gateway")
 
 @asynccontextmanager
 async def running_gateway(settings: GatewaySettings) -> AsyncIterator[tuple[int, int]]:
-    """Listen, whether or not the server is there yet, and on leaving drain; yields the port and the admin port.
+    """Listen, even if the server is not there yet. On leaving, drain. Yields the port and the admin port.
 
     Raises:
         StartupError: a port cannot be bound, or a file of the TLS settings cannot be read.

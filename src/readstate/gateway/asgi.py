@@ -1,6 +1,6 @@
 """The ASGI app: what happens around every request, in order.
 
-Plain ASGI, because it is on the path of every call: starlette's own stack took 26 µs of a request's 150.
+It is plain ASGI because every call goes through it. Starlette's own stack took 26 of the 150 µs of a request.
 """
 
 import logging
@@ -24,12 +24,12 @@ log = structlog.get_logger("readstate.gateway")
 
 
 class GatewayApp:
-    """Reads the request, finds its endpoint, and answers whatever happens there."""
+    """Reads the request, finds its endpoint, and answers, also when the endpoint fails."""
 
     def __init__(self, routes: Routes, cors: Cors, metrics: GatewayMetrics) -> None:
         self._router = Router(routes)
         self._cors = cors
-        # Looked up once: both cost more than what they guard.
+        # Looked up once: each look-up costs more than the work it is for.
         self._count, self._latency = cache(metrics.requests.labels), cache(metrics.latency.labels)
         self._log_written = log.is_enabled_for(logging.INFO)
 
@@ -75,6 +75,6 @@ class GatewayApp:
             return
         line = {"request_id": request.id, "method": request.method, "path": printable(request.path), "status": status}
         if isinstance(failure, grpc.aio.AioRpcError):
-            # The words are gRPC's own, of what it could not reach, or the server's, which are public.
+            # These are words of gRPC about an address, or words of the server, which are public.
             line |= {"code": failure.code().name, "details": printable(failure.details() or "")}
         log.info("request", **line, ms=round(seconds * 1000, 2))

@@ -1,4 +1,4 @@
-"""JSON, read exactly: no id may turn into another one on its way through a float."""
+"""JSON, read exactly. A float would turn some ids into other ids."""
 
 import json
 import math
@@ -7,14 +7,15 @@ from typing import Any, Final
 
 LARGEST_ID: Final = 2**63 - 1
 MOST_DIGITS: Final = 4300
-"""Digits of a number: as many as Python's int() reads, whose time grows with their square."""
+"""Digits of a number. Python's int() reads no more, because its time grows with their square."""
 
 
 def event_ids(body: bytes) -> list[int]:
-    """The valid ids of `{"id": …}` or `{"ids": […]}`, of both where both are there.
+    """The valid ids of `{"id": …}` or `{"ids": […]}`. If a body has both, the ids of both.
 
-    A valid id is a number that is an integer from 1 to 2^63 - 1, as 5 and 5.0 are. Anything else is skipped; a body
-    that is no JSON object holds none. Whether that will do is for the server to say, after who is calling.
+    A valid id is a number without a fraction, from 1 to 2^63 - 1: 5 is one, and so is 5.0. Everything else is skipped.
+    A body that is not a JSON object has no ids. The server says whether that is an error, after it knows who is
+    calling.
     """
     fields = json_object(body) or {}
     ids = fields.get("ids")
@@ -26,7 +27,7 @@ def event_ids(body: bytes) -> list[int]:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """A JSON object whose integers are exact and whose other numbers are NaN; None if the body is anything else."""
+    """The JSON object in the body, or None if the body is something else. Integers are exact, other numbers are NaN."""
     try:
         value = _JSON.decode(body.decode())
     except (ValueError, RecursionError):
@@ -35,15 +36,17 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def _number(text: str) -> int | float:
-    """A number with a fraction or an exponent: 5.0 and 1e2 are integers. What is no id is no None either: that says
-    that a field is absent."""
+    """A number that is written with a fraction or an exponent. 5.0 and 1e2 are integers; other numbers are NaN.
+
+    Not None: None means that a field is absent.
+    """
     if len(text) > MOST_DIGITS:
         raise ValueError("too many digits")
     try:
         number = Decimal(text)
     except ArithmeticError:  # an exponent of 19 digits
         return math.nan
-    # Bounded before it becomes an int, which 1e999999999 would do for hours.
+    # The bound comes first: to make an int of 1e999999999 takes hours.
     if not 0 < number <= LARGEST_ID or number != int(number):
         return math.nan
     return int(number)

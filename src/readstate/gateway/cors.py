@@ -1,6 +1,6 @@
-"""Which web pages may call, by the fetch standard's CORS protocol (https://fetch.spec.whatwg.org/#http-cors-protocol).
+"""Which web pages may call: the CORS protocol of the fetch standard (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-Tokens travel in a header, never in a cookie, so no page needs `Access-Control-Allow-Credentials`.
+A token travels in a header, never in a cookie. So no page needs `Access-Control-Allow-Credentials`.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,14 +16,15 @@ _EXPOSED: Final = (b"access-control-expose-headers", b"Idempotent-Replayed, Retr
 
 
 class Cors:
-    """With no origins: nothing. A page that is not allowed gets its answer without the headers, so cannot read it."""
+    """Without origins it adds nothing. A page that is not allowed gets an answer without the headers, and cannot read
+    it."""
 
     def __init__(self, origins: Collection[str]) -> None:
         self._everyone = "*" in origins
         self._origins = frozenset(origin.encode() for origin in origins)
 
     def headers(self, request: Mapping[bytes, bytes]) -> Headers:
-        """For every answer, errors too. `request` is the headers of the request."""
+        """For every answer, errors included. `request` has the headers of the request."""
         if self._everyone:
             return [(b"access-control-allow-origin", b"*"), _EXPOSED]
         if not self._origins:
@@ -33,7 +34,7 @@ class Cors:
         return [vary, (b"access-control-allow-origin", origin), _EXPOSED] if origin in self._origins else [vary]
 
     def preflight(self, request: Mapping[bytes, bytes], methods: str) -> Headers:
-        """For an answer to OPTIONS, beside the headers of every answer."""
+        """For an answer to OPTIONS, in addition to the headers of every answer."""
         if not self._everyone and request.get(b"origin") not in self._origins:
             return []
         return [(b"access-control-allow-methods", methods.encode()), *_PREFLIGHT]

@@ -1,7 +1,7 @@
 """`/openapi.yaml`, and `/docs`, which renders it with Swagger UI from files of this package.
 
-swagger_ui/ holds files of the npm package swagger-ui-dist as they are, but for page.html and start.js. To update them:
-`npm pack swagger-ui-dist` and copy.
+swagger_ui/ holds unchanged files of the npm package swagger-ui-dist. Only page.html and start.js are ours. To update:
+`npm pack swagger-ui-dist`, then copy the files.
 """
 
 from importlib.resources import files
@@ -18,7 +18,7 @@ _FILES: Final = {
     "/docs/swagger-ui-bundle.js": ("swagger_ui/swagger-ui-bundle.js", "text/javascript"),
     "/docs/swagger-ui.css": ("swagger_ui/swagger-ui.css", "text/css"),
 }
-# The browser keeps the page to this server, whatever a release of Swagger UI may want.
+# The browser lets the page talk to this server only, whatever a release of Swagger UI tries.
 _HEADERS: Final = {
     "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "frame-ancestors 'none'",

@@ -1,6 +1,6 @@
-"""`/v1/messaging/notifications`: a member's notifications, as the messaging API's page and its kind have them.
+"""`/v1/messaging/notifications`: a member's notifications, in the form of the messaging API.
 
-What a request says is handed on as it is, also where it cannot be right: the server judges who is calling first.
+What a request says is passed on even if it is not valid. The server first checks who is calling, and then the fields.
 """
 
 from collections.abc import Awaitable, Callable
@@ -106,5 +106,5 @@ def _up_to(body: bytes) -> str | None:
 
 
 def _is_text(value: object) -> bool:
-    # JSON can spell a lone surrogate, which UTF-8 and so protobuf cannot.
+    # JSON can hold a lone surrogate. UTF-8 cannot, and so protobuf cannot.
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

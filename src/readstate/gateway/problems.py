@@ -17,11 +17,11 @@ STATUS: Final = {
     StatusCode.NOT_FOUND: 404,
     StatusCode.ABORTED: 409,
     StatusCode.RESOURCE_EXHAUSTED: 429,
-    StatusCode.CANCELLED: 503,  # by the server, which is stopping: we cancel nothing
+    StatusCode.CANCELLED: 503,  # the server is stopping: the gateway itself cancels nothing
     StatusCode.UNAVAILABLE: 503,
     StatusCode.DEADLINE_EXCEEDED: 504,
 }
-"""Every other code is 500, but for the reasons below."""
+"""Every other code is 500. The reasons below have a status of their own."""
 REASONS: Final = {"IDEMPOTENCY_KEY_REUSED": 422}
 
 MESSAGES: Final = {
@@ -38,11 +38,11 @@ MESSAGES: Final = {
     503: "Service unavailable",
     504: "Gateway timeout",
 }
-"""Our words, which tell nothing of the inside. The server's own come first where they are about the request."""
+"""Our words, which say nothing internal. If the server's words are about the request, they are used instead."""
 ABOUT_THE_REQUEST: Final = frozenset((400, 403, 404, 409, 422))
 
 MESSAGING: Final = "/v1/messaging/"
-"""Below it an error is an object; elsewhere it is a text."""
+"""Below this path an error is an object. Elsewhere it is a text."""
 
 
 class Problem(Exception):
@@ -66,7 +66,7 @@ class Problem(Exception):
 
 
 def from_grpc(error: grpc.aio.AioRpcError) -> Problem:
-    """What the client is told of a failed call: the server's own words where they are meant for it, else ours."""
+    """What the client is told about a failed call: the server's words if they are about the request, else ours."""
     info, retry, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
     unpack_details(error.trailing_metadata(), info, retry, bad)
     status = REASONS.get(info.reason) or STATUS.get(error.code(), 500)

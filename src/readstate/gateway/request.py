@@ -1,4 +1,4 @@
-"""A request as it arrived: what its headers said, and its body within bounds."""
+"""A request as it arrived: its headers, and its body up to a bound."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,20 +13,20 @@ from readstate.telemetry import logs
 
 LARGEST_BODY: Final = 256 << 10
 MOST_DROPPED: Final = 16 << 20
-"""Bytes of a body that is too large which are read all the same: a client that is still sending reads no answer."""
+"""Bytes. So much of a body that is too large is still read: a client that is sending does not read an answer."""
 LONGEST_KEY: Final = 255
 """Characters of an idempotency key that the server takes."""
 
 _SENDABLE: Final = re.compile(rb"[\x20-\x7e]{,8192}")
-"""What gRPC metadata can hold, in the length that the server reads."""
+"""What gRPC metadata can hold, in a length that the server accepts."""
 
 
 class ClientGone(Exception):
-    """The connection ended before the request did: there is nobody to answer."""
+    """The connection ended before the whole request had arrived. Nobody is left to answer."""
 
 
 class Request:
-    """What the endpoints see. `scope` is ASGI's, for what only some of them read."""
+    """What the endpoints see. `scope` is the one of ASGI, for values that only some endpoints read."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -35,22 +35,22 @@ class Request:
         self.route: str | None = None
         """The path's template, once it is found."""
         self.parameters: Mapping[str, str] = {}
-        # The last of each name; the one that must not be repeated is counted.
+        # The last of each name. The header that must not be repeated is counted.
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
         self.id = logs.request_id(self.headers.get(b"x-request-id", b"").decode("latin-1"))
         self.body = b""
 
     async def read(self, receive: Receive) -> None:
-        """Take in the body.
+        """Read the body.
 
         Raises:
-            Problem: 413, it is too large.
-            ClientGone: it will never be whole.
+            Problem: 413, the body is too large.
+            ClientGone: the rest of the body will not come.
         """
         chunks, received = [], 0
         declared = int(self.headers.get(b"content-length", 0))
-        # Who asks before sending a body, by `Expect: 100-continue`, is told before sending it.
+        # A client with `Expect: 100-continue` asks before it sends the body, and gets its answer before.
         more = declared <= LARGEST_BODY or b"expect" not in self.headers
         while more and received <= MOST_DROPPED:
             message = await receive()
@@ -65,10 +65,10 @@ class Request:
         self.body = b"".join(chunks)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What goes on to the server of the headers: who is calling and the request id, nothing else.
+        """The headers that the server gets: who is calling and the request id, nothing else.
 
         Raises:
-            Problem: 401, the authorization cannot be sent on.
+            Problem: 401, the authorization cannot be passed on.
         """
         if not self.authorizations:
             return (("x-request-id", self.id),)
@@ -82,9 +82,11 @@ class Request:
         return QueryParams(self.scope["query_string"])
 
     def idempotency_keys(self) -> tuple[tuple[str, str], ...]:
-        """The header `Idempotency-Key` as metadata, for the server to refuse in its turn if it is not valid. So what
-        metadata cannot hold goes on as an empty value, and of what is too much no more than shows it: with all of it,
-        gRPC itself would refuse the call, as if the server were busy."""
+        """The header `Idempotency-Key` as metadata. The server refuses a key that is not valid, so it gets every key.
+
+        A key that metadata cannot hold becomes an empty value. Of a key that is too long only the beginning is passed
+        on, and of many keys only two: with all of them gRPC itself would refuse the call, as if the server were busy.
+        """
         values = [value for name, value in self.scope["headers"] if name == b"idempotency-key"]
         shown = [value[: LONGEST_KEY + 1] for value in values[:2]]
         return tuple(("idempotency-key", v.decode() if _SENDABLE.fullmatch(v) else "") for v in shown)

@@ -7,11 +7,11 @@ from typing import Final
 from readstate.gateway.request import Endpoint, Request, Routes
 
 UNKNOWN: Final = "unknown"
-"""What a path without a route is counted as: its own text could be anything."""
+"""Stands in metrics for a path without a route, because its text could be anything."""
 
 
 class Router:
-    """Paths as they stand, and templates as `/v1/things/{id}`, whose parameters hold no slash."""
+    """Fixed paths, and templates such as `/v1/things/{id}`. A parameter holds no slash."""
 
     def __init__(self, routes: Routes) -> None:
         self._exact = {path: endpoints for path, endpoints in routes.items() if "{" not in path}

@@ -1,6 +1,6 @@
 """Claims → Member, in one of two ways (docs/decisions/0004-directory.md).
 
-`DatabaseDirectory` believes the member table, `ClaimsDirectory` the token.
+`DatabaseDirectory` uses the member table, `ClaimsDirectory` the token.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ CACHED: Final = 100_000
 
 
 class Directory(Protocol):
-    """Says who a user is, and takes changes. Raises also as `Database.run`."""
+    """Finds members, and places or removes users. Also raises what `Database.run` raises."""
 
     def cached(self, claims: Claims) -> Member | None:
-        """The member, where no look-up is needed."""
+        """The member, if no look-up is needed; else None."""
 
     async def find(self, claims: Claims) -> Member:
         """The member.
@@ -35,14 +35,14 @@ class Directory(Protocol):
         """Those of the users who can be notified in this organisation, by user id."""
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
-        """Place users; holds at once on this server.
+        """Place users. On this server it takes effect at once.
 
         Raises:
             DirectoryFromClaims: this directory cannot be written.
         """
 
     async def remove(self, user_ids: Sequence[str]) -> int:
-        """Remove users, return how many were members; holds at once on this server.
+        """Remove users; return how many were members. On this server it takes effect at once.
 
         Raises:
             DirectoryFromClaims: this directory cannot be written.
@@ -50,7 +50,7 @@ class Directory(Protocol):
 
 
 class DatabaseDirectory:
-    """The member table is the authority; the token's organisation claim is ignored."""
+    """Uses the member table. The token's organisation claim is ignored."""
 
     def __init__(self, members: MemberStore) -> None:
         self._members = members
@@ -59,7 +59,7 @@ class DatabaseDirectory:
 
     def cached(self, claims: Claims) -> Member | None:
         try:
-            return self._cache[claims.user_id]  # `get` would look twice, for three times the cost
+            return self._cache[claims.user_id]  # `get` looks twice and costs three times as much
         except KeyError:
             return None
 
@@ -68,7 +68,7 @@ class DatabaseDirectory:
         member = await self._members.find(claims.user_id)
         if member is None:
             raise UnknownUser
-        # A look-up that began before a write may have read what the write changed.
+        # A look-up that began before a write may have read the old state.
         if writes == self._writes:
             self._cache[claims.user_id] = member
         return member
@@ -89,14 +89,14 @@ class DatabaseDirectory:
             self._forget(user_ids)
 
     def _forget(self, user_ids: Sequence[str]) -> None:
-        # Also after a failure: the write may have been committed all the same.
+        # After a failure too: the write may have been committed.
         self._writes += 1
         for user_id in user_ids:
             self._cache.pop(user_id, None)
 
 
 class ClaimsDirectory:
-    """The token's claim is the authority; rows are made on first sight and their keys kept, for they never change."""
+    """Uses the token's claim. Rows are made on first sight. Their keys never change, so they are kept."""
 
     def __init__(self, members: MemberStore) -> None:
         self._members = members
@@ -120,7 +120,7 @@ class ClaimsDirectory:
         return Member(member_key, None if claims.org_id is None else await self._org_key(claims.org_id))
 
     async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
-        # Nobody has listed the organisation's members: whoever is named is taken for one.
+        # There is no list of the organisation's members, so every user who is named counts as one.
         org_key = await self._org_key(org_id)
         member_keys = await self._members.find_or_make_all(user_ids)
         return {user_id: OrgMember(member_key, org_key) for user_id, member_key in member_keys.items()}

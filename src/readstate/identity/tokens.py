@@ -1,7 +1,7 @@
 """Token → Claims: who a bearer token says is calling, verified.
 
-The rules are those of RFC 7519 (JWT), RFC 8725 (best practices) and RFC 9068 (access tokens), and where they leave a
-choice, the stricter one.
+The rules are those of RFC 7519 (JWT), RFC 8725 (best practices) and RFC 9068 (access tokens). Where they leave a
+choice, this takes the stricter one.
 """
 
 import hashlib
@@ -20,23 +20,23 @@ from readstate.identity.signing_keys import KeySource, SigningKey, hs256_secret
 from readstate.model import Claims
 
 LONGEST_TOKEN: Final = 8 * 1024
-"""Bytes. A longer token is refused before anything in it is decoded."""
+"""Bytes. A longer token is refused before any of it is decoded."""
 LONGEST_CACHED: Final = 60.0
-"""Seconds that a verified token is remembered at most."""
+"""Seconds. No verified token is remembered for longer."""
 
 _SCHEME: Final = "Bearer "
 _LONGEST_AUTHORIZATION: Final = len(_SCHEME) + LONGEST_TOKEN
-# JWS compact serialisation, RFC 7515, section 7.1: three parts in base64url without padding. It also keeps text that
-# is not ASCII, which PyJWT cannot encode, away from PyJWT.
+# JWS compact serialisation, RFC 7515, section 7.1: three parts in base64url without padding. The pattern also keeps
+# other text away from PyJWT, which cannot encode it.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-# RFC 9068, section 4, and RFC 7519, section 5.1. A token of any other type, as `logout+jwt`, was made for another
+# RFC 9068, section 4, and RFC 7519, section 5.1. A token of another type, such as `logout+jwt`, was made for another
 # purpose (RFC 8725, section 3.11).
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 # No control characters (Unicode category Cc), and no lone surrogate: UTF-8 cannot carry one to the database.
 _TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
 
-# The claims are required by name: PyJWT by itself requires none. It takes text and truth values for times, so times
-# are checked here; and it would only warn of a short key.
+# PyJWT requires no claim unless it is named here. It accepts text and booleans as times, so times are checked below.
+# And without the last option it would only warn about a short key.
 _OPTIONS: Final[jwt.types.Options] = {
     "require": ["iss", "aud", "sub", "exp"],
     "verify_exp": False,
@@ -44,7 +44,7 @@ _OPTIONS: Final[jwt.types.Options] = {
     "verify_iat": False,
     "enforce_minimum_key_length": True,
 }
-# Refusals whose text PyJWT fixes. The text of the others may repeat part of the token, so they are not chained.
+# Refusals with a fixed text of PyJWT. The text of other refusals may repeat part of the token, so they are not chained.
 _SPEAKABLE: Final = (
     jwt.InvalidAlgorithmError,
     jwt.InvalidAudienceError,
@@ -55,16 +55,16 @@ _SPEAKABLE: Final = (
 
 
 class _Refused(Exception):
-    """Why a token is refused, for InvalidToken's cause. Its text is fixed: no part of the token stands in it."""
+    """Why a token is refused: the cause of InvalidToken. Its text is fixed and holds no part of the token."""
 
 
 class TokenVerifier:
     """Verifies bearer tokens and remembers those that it has verified.
 
-    The cache is keyed by SHA-256 and holds Claims, never tokens and never refusals. An entry lives 60 seconds at most
-    and not past `exp`: the leeway is for clocks that differ, so a token within it is verified each time. An entry
-    belongs to the keys it was verified with: once they change it is not found again, even if its verification began
-    before and ends after.
+    The cache has SHA-256 sums as keys and Claims as values. It holds no token and no refusal. An entry lives for at
+    most 60 seconds, and never longer than `exp`. The leeway is for clocks that differ, so a token within it is verified
+    each time. An entry belongs to the keys that verified it. When the keys change it is not found again, even if its
+    verification began before the change and ends after it.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class TokenVerifier:
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`leeway` in seconds. `clock` tells the time that claims speak of, `timer` the age of cache entries."""
+        """`leeway` is in seconds. Claims are compared with `clock`; `timer` measures the age of cache entries."""
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
@@ -91,14 +91,14 @@ class TokenVerifier:
         self.cache_misses = 0
 
     def cached(self, authorization: str) -> Claims | None:
-        """What `verify` would return, if it is remembered. Never raises, never waits."""
+        """The claims that `verify` would return, if they are remembered. Never raises, never waits."""
         if len(authorization) > _LONGEST_AUTHORIZATION or not authorization.isascii():
             return None
         try:
-            claims = self._cache[self._cache_key(authorization)]  # `get` would look twice, for three times the cost
+            claims = self._cache[self._cache_key(authorization)]  # `get` looks twice and costs three times as much
         except KeyError:
             return None
-        # The timer knows nothing of a wall clock that was set forward.
+        # Somebody may have set the wall clock forward. The timer does not see that.
         if claims.expires_at <= self._clock():
             return None
         self.cache_hits += 1
@@ -107,13 +107,13 @@ class TokenVerifier:
     async def verify(self, authorization: str) -> Claims:
         """The claims of `authorization`, which is `Bearer`, one space and a JWT.
 
-        The scheme is matched exactly. RFC 9110, section 11.1, would allow any case; the contract of this service
+        The scheme is matched exactly. RFC 9110, section 11.1, would allow any case, but the contract of this service
         names one form.
 
         Raises:
             MissingToken: another scheme, or no token after it.
-            ExpiredToken: the token is good in everything but its age.
-            InvalidToken: any other fault. Its cause names the rule, for logs; it never shows the token.
+            ExpiredToken: the token is too old, and has no other fault.
+            InvalidToken: any other fault. Its cause names the rule, for logs, and never shows the token.
             SigningKeysUnavailable: the key that the token names cannot be looked up now.
         """
         if (claims := self.cached(authorization)) is not None:
@@ -121,7 +121,7 @@ class TokenVerifier:
         self.cache_misses += 1
         token = _bearer_token(authorization)
         kid = _checked_header(token).get("kid")
-        # Taken before the wait: if the keys change meanwhile, the entry belongs to the old ones and is never found.
+        # Made before the wait. If the keys change meanwhile, the entry belongs to the old keys and is never found.
         cache_key = self._cache_key(authorization)
         key = await self._keys.find(kid)
         if key is None:
@@ -147,7 +147,7 @@ class TokenVerifier:
             self._refuse_early(payload)
         except _Refused as refused:
             raise InvalidToken from refused
-        # Last, so that "expired" is said of no token that was never good.
+        # Last: only a token that was good once is called expired.
         if claims.expires_at + self._leeway <= self._clock():
             raise ExpiredToken
         return claims
@@ -165,11 +165,11 @@ class TokenVerifier:
         except _SPEAKABLE as error:
             raise InvalidToken from error
         except Exception:
-            # Not only PyJWT's family: a hostile token must not find an exception that nobody thought of.
+            # Not only PyJWT's errors: a hostile token may cause an exception that nobody has thought of.
             raise InvalidToken from None
 
     def _refuse_early(self, payload: Mapping[str, Any]) -> None:
-        # RFC 7519, section 4.1.5. A token issued in the future (4.1.6) was not issued by a clock worth believing.
+        # RFC 7519, section 4.1.5. If a token was issued in the future (4.1.6), its issuer's clock is wrong.
         for name in ("nbf", "iat"):
             if name in payload and _seconds(payload, name) > self._clock() + self._leeway:
                 raise _Refused(f"{name} is in the future")
@@ -187,7 +187,7 @@ def _bearer_token(authorization: str) -> str:
 
 
 def _checked_header(token: str) -> Mapping[str, Any]:
-    """The header, not yet verified: what it says may only refuse the token or choose among the configured keys."""
+    """The header, which is not verified yet. It may only refuse the token, or choose one of the configured keys."""
     try:
         header = jwt.get_unverified_header(token)
     except Exception:
@@ -195,7 +195,7 @@ def _checked_header(token: str) -> Mapping[str, Any]:
     typ = header.get("typ", "JWT")
     if not isinstance(typ, str) or typ.lower() not in _TYPES:
         raise InvalidToken from _Refused("typ is not that of an access token")
-    # RFC 7515, section 4.1.11: an extension that is not understood must be refused, and none is understood here.
+    # RFC 7515, section 4.1.11: an extension that is not understood must be refused. None is understood here.
     if "crit" in header:
         raise InvalidToken from _Refused("crit names an extension")
     return header
@@ -209,7 +209,7 @@ def _text(payload: Mapping[str, Any], name: str) -> str:
 
 
 def _seconds(payload: Mapping[str, Any], name: str) -> float:
-    """A NumericDate, RFC 7519, section 2: a JSON number. For Python, `true` is one as well, and so is 1e400."""
+    """A NumericDate, RFC 7519, section 2: a JSON number. Python would also accept `true` and 1e400."""
     value = payload[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _Refused(f"{name} is not a number")
@@ -236,10 +236,10 @@ def _scopes(payload: Mapping[str, Any]) -> frozenset[str]:
 def sign(settings: TokenSettings, *, user: str, scope: str = "", org: str | None = None, expires_in: int = 3600) -> str:
     """A token for the configured HS256 secret, issuer and audience: for development and tests.
 
-    `scope` is a list separated by spaces; `expires_in` is in seconds, and a negative number makes an expired token.
+    `scope` is a list separated by spaces. `expires_in` is in seconds; a negative number makes an expired token.
 
     Raises:
-        StartupError: no secret is configured, or `user` or `org` could not be the id of a user or an organisation.
+        StartupError: no secret is configured, or `user` or `org` is not a valid id.
     """
     secret = hs256_secret(settings)
     now = int(time.time())

@@ -1,4 +1,4 @@
-"""What each method needs of its caller: the "needs" column of the contract, in one table.
+"""What each method needs of its caller, in one table: the column "needs" of the contract.
 
 `interceptors/authenticate.py` enforces it. A method that is not in the table cannot be registered.
 """

@@ -1,7 +1,7 @@
-"""The one place that knows the shapes of grpc's handlers: wraps each in the interceptors as it is registered.
+"""The one place that knows the shapes of grpc's handlers. It wraps each in the interceptors as it is registered.
 
-grpc is given no deserialiser. It would decode before anybody is authenticated and send a failure's text to the client;
-here decoding is the last step inside the interceptors.
+grpc gets no deserialiser. It would decode before the caller is authenticated, and send the text of a failure to the
+client. Here decoding is the last step, inside the interceptors.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from readstate.rpc.access import TOKEN, Access
 from readstate.rpc.call import Call, Context, Handler, Interceptor, Method, current, current_task
 
 UNKNOWN: Final = Method("unknown", TOKEN, streaming=True)
-"""What a call to a method that does not exist is counted as: its own name could be any text."""
+"""Stands in logs and metrics for a method that does not exist. The name in the request could be any text."""
 
 
 class Registrar:
-    """Takes the server's place in the generated `add_…Servicer_to_server`, and hands it wrapped handlers."""
+    """Given to the generated `add_…Servicer_to_server` in place of the server. Passes on wrapped handlers."""
 
     def __init__(
         self, server: grpc.aio.Server, interceptors: Sequence[Interceptor], access: Mapping[str, Access]
@@ -40,7 +40,7 @@ class Registrar:
         self._ending = False
 
     def add_generic_rpc_handlers(self, _: object) -> None:
-        """Nothing: generated code hands over the same handlers once more, by name, in the method below."""
+        """Do nothing: generated code passes the same handlers again, by name, to the next method."""
 
     def add_registered_method_handlers(
         self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
@@ -53,13 +53,13 @@ class Registrar:
         """
         wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
-        # The native engine serves what is registered, but for streams of requests: those it registers with a grpcio
-        # server of its own, which ignores that and knows generic handlers alone.
+        # The native engine serves registered methods. It gives streams of requests to a grpcio server of its own, and
+        # that one knows generic handlers only.
         if not any(handler.request_streaming for handler in wrapped.values()):
             self._server.add_registered_method_handlers(service, wrapped)
 
     def refuse_unknown_methods(self) -> None:
-        """Answer every other method, inside the interceptors. To be called last."""
+        """Answer every method that has no handler, inside the interceptors. Call this last."""
 
         async def refuse(_: Any, __: Call) -> None:
             raise UnknownMethod
@@ -68,13 +68,13 @@ class Registrar:
         self._server.add_generic_rpc_handlers((_EveryMethod(handler),))
 
     def end_streams(self) -> None:
-        """End open streams, which would hold a stopping server for its whole grace."""
+        """End open streams. A stopping server would wait for them until its grace is over."""
         self._ending = True
         for task in self._streams:
             task.cancel()
 
     async def idle(self, seconds: float) -> None:
-        """Wait until no handler runs: `stop(grace)` returns before aborted ones have left their `finally`."""
+        """Wait until no handler runs. `stop(grace)` does not wait for the `finally` of aborted handlers."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._running:
@@ -130,7 +130,7 @@ class Registrar:
 
 
 async def _end(context: Context) -> None:
-    # For a handler that is cancelled grpc sends nothing, and the call would last until its client ends it.
+    # grpc sends nothing for a cancelled handler. The call would last until its client ends it.
     try:
         await context.abort(StatusCode.UNAVAILABLE, Unavailable.message)
     except grpc.aio.InternalError:

@@ -32,7 +32,7 @@ class Method:
 
 @dataclass(slots=True)
 class Call:
-    """One call. Only the interceptors write to it, and `count`."""
+    """One call. Only the interceptors and `count` change it."""
 
     method: Method
     context: Context
@@ -42,7 +42,7 @@ class Call:
     claims: Claims | None = None
     member: Member | None = None
     expired: bool = False
-    """Whether its time ran out."""
+    """Whether its time is over."""
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod

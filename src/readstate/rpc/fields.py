@@ -33,7 +33,7 @@ def name(text: str, field: str, *, longest: int = LONGEST_NAME) -> str:
 
 
 def text(value: str, field: str, *, longest: int) -> str:
-    """Text for people: at most `longest` characters. NUL is the one character that PostgreSQL cannot hold."""
+    """Text for people: at most `longest` characters. PostgreSQL cannot hold the character NUL."""
     if len(value) > longest:
         raise InvalidRequest(field, f"must have at most {longest} characters")
     if "\0" in value:

@@ -1,7 +1,8 @@
-"""grpc.health.v1, fed by the server's readiness.
+"""grpc.health.v1. The server's readiness tells it the status.
 
-The servicer of grpcio-health-checking lets a watcher write while it holds the lock that a new status needs: one client
-that reads nothing, and health asks for no token, would keep the status from everybody and the server from its end.
+Why not the servicer of grpcio-health-checking: its `Watch` writes while it holds a lock, and a new status needs the
+same lock. So one client that does not read would stop every status, and the end of the server too. Anybody may be that
+client, because health asks for no token.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ _UNKNOWN: Final = HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class HealthService(health_pb2_grpc.HealthServicer):
-    """The status of the server (`""`) and of each of its services, which is the same."""
+    """The status of the server (`""`) and of its services. They all have the same one."""
 
     def __init__(self, services: Sequence[str]) -> None:
         self._services = ("", *services)
@@ -26,7 +27,7 @@ class HealthService(health_pb2_grpc.HealthServicer):
         self._changed = asyncio.Event()
 
     async def report(self, ready: bool) -> None:
-        """Tell who asks, and who watches. Waits for nobody."""
+        """Set the status that `Check` and `Watch` tell. Does not wait for any client."""
         status = HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING
         self._status = HealthCheckResponse(status=status)
         self._changed.set()

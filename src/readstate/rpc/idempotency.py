@@ -1,4 +1,4 @@
-"""Requests that take effect once, however often they are made: what a handler wraps its effect in."""
+"""Idempotency keys: a handler wraps its effect in `once`, and the effect happens once."""
 
 import hashlib
 import re
@@ -24,9 +24,9 @@ class Idempotency:
         self._replies = replies
 
     async def once(self, request: Message, reply_type: type[M], act: Callable[[], Awaitable[M]]) -> M:
-        """Do `act`, or where a key says that it has been done, reply as it did.
+        """Do `act`. If an earlier call with the same key has done it, return the reply of that call.
 
-        With a key, what `act` does to the database is one transaction with keeping the reply.
+        With a key, the work of `act` in the database and the kept reply are one transaction.
 
         Raises:
             InvalidRequest: the key is not valid.
@@ -58,7 +58,7 @@ def _key(call: Call) -> str | None:
 
 def _keyed(call: Call, key: str, request: Message) -> KeyedRequest:
     assert call.claims is not None, "a method that honours keys demands a token"  # noqa: S101
-    # Serialised anew: two encodings of one request may order the entries of a map differently.
+    # Serialised again: two encodings of one request may have the entries of a map in another order.
     content = request.SerializeToString(deterministic=True)
     return KeyedRequest(
         user_id=call.claims.user_id,

@@ -11,12 +11,12 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from readstate.rpc.adapter import Registrar
 
-# The two versions of the protocol differ in their package's name alone, and the library knows the older one only.
+# The two versions of the protocol differ only in the name of their package. The library knows only the older one.
 _SERVICES: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 
 
 def register_reflection(registrar: Registrar, services: Sequence[str]) -> None:
-    """Describe `services` to whoever may ask."""
+    """Describe `services` to callers that may ask."""
     known = (*services, reflection.SERVICE_NAME)
     servicer = reflection.aio.ReflectionServicer(known, pool=_with_json_names(known))
     handler = grpc.stream_stream_rpc_method_handler(
@@ -51,7 +51,7 @@ def _with_json_names(services: Sequence[str]) -> descriptor_pool.DescriptorPool:
 
     for service in services:
         add(descriptor_pool.Default().FindFileContainingSymbol(service))
-    # What the details of errors are made of, so that grpcurl can show them.
+    # The messages in the details of errors, so that grpcurl can show them.
     add(error_details_pb2.DESCRIPTOR)
     return pool
 

@@ -14,16 +14,16 @@ from readstate.errors import StartupError
 LARGEST_MESSAGE: Final = 1 << 20
 METADATA_SOFT: Final = 32 << 10
 METADATA_HARD: Final = 64 << 10
-"""With the defaults grpcio rejects metadata over 8 KiB at random."""
+"""With its defaults grpcio rejects some calls with metadata over 8 KiB, at random."""
 DEFAULT_CONNECTION_AGE: Final = 1800
 
 
 def options(settings: ServerSettings) -> list[tuple[str, int]]:
-    """Options of grpc-core (its header grpc/impl/channel_arg_names.h explains each)."""
-    # Upwards: 0 would be never.
+    """Options of grpc-core. Its header grpc/impl/channel_arg_names.h explains each."""
+    # Rounded up: 0 would mean never.
     age = math.ceil(1000 * _connection_age(settings))
     return [
-        # A used port must be an error; grpcio would share it silently.
+        # A port in use must be an error. grpcio would share it, and say nothing.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", LARGEST_MESSAGE),
         ("grpc.max_metadata_size", METADATA_SOFT),
@@ -74,7 +74,7 @@ def bind(server: grpc.aio.Server, settings: ServerSettings) -> int:
 
 
 def _why(address: str) -> str:
-    """Why it cannot be bound: gRPC does not tell, so it is tried once more."""
+    """Why the address cannot be bound. gRPC does not say, so this tries it again."""
     host, _, port = address.rpartition(":")
     try:
         for family, kind, protocol, _, place in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM):

@@ -1,4 +1,4 @@
-"""The composition root: builds every object of a server, in order, and takes it apart again."""
+"""The composition root: builds every object of a server in order, and takes it apart again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,16 +63,16 @@ class RunningServer:
     admin_port: int
     metrics: Metrics
     ended: asyncio.Task[object]
-    """Done once the gRPC server has ended, whoever ended it."""
+    """Done when the gRPC server has ended, for whatever reason."""
 
 
 @asynccontextmanager
 async def running_server(settings: ServerSettings, *, open_reflection: bool = False) -> AsyncIterator[RunningServer]:
-    """Migrate the database, listen, and on leaving drain.
+    """Migrate the database and listen. On leaving, drain.
 
     Raises:
-        StartupError: the server cannot start; says which setting is to blame.
-        ServerEnded: on leaving; the gRPC server had ended before.
+        StartupError: the server cannot start. Names the setting that is wrong.
+        ServerEnded: on leaving, if the gRPC server had ended before.
     """
     metrics = Metrics()
     async with AsyncExitStack() as stack:
@@ -125,11 +125,11 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
 
 
 async def prune(settings: DatabaseSettings) -> int:
-    """Delete what removed members left behind and the idempotency keys that have expired; return how many keys.
+    """Delete what removed members have left behind, and expired idempotency keys. Return how many keys.
 
     Raises:
         StartupError: the database cannot be reached.
-        ReadStateError: it fails meanwhile.
+        ReadStateError: the database fails during the work.
     """
     async with pool.connect(settings) as database:
         await MemberStore(database).sweep()

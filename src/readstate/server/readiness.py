@@ -1,4 +1,4 @@
-"""Whether this server can serve: asks the database again and again, and changes its mind slowly."""
+"""Whether this server can serve. It asks the database every second. Single failures do not change the answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +21,7 @@ log = structlog.get_logger("readstate")
 
 
 class Readiness:
-    """The state, and the watch that keeps it. `changed` is awaited with each new state."""
+    """Whether the server is ready, and the task that checks it. `changed` is awaited with each new state."""
 
     def __init__(self, check: Callable[[], Awaitable[None]], changed: Callable[[bool], Awaitable[None]]) -> None:
         self._check = check
@@ -35,11 +35,11 @@ class Readiness:
         return self._healthy and not self._draining
 
     async def is_ready(self) -> bool:
-        """`ready`, for the admin listener, whose other user has to ask over the network."""
+        """`ready`, in the form that the admin pages take: the gateway's own check asks over the network."""
         return self.ready
 
     async def drain(self) -> None:
-        """Not ready from now on, whatever the database says."""
+        """Be not ready from now on, whatever the database answers."""
         self._draining = True
         await self._changed(False)
 
@@ -72,7 +72,7 @@ class Readiness:
         except ReadStateError:
             return False
         except Exception as error:
-            # Let out, it would end the watch, and what was last known would be told for ever.
+            # If it left this task, the watch would end, and the last state would be told for ever.
             log.error("the readiness check failed", exc_info=error)
             return False
         return True

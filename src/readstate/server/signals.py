@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first ends a command in order; what a second one does, the command says."""
+"""SIGTERM and SIGINT. The first ends a command in order. The command decides what a second one does."""
 
 import asyncio
 import signal
@@ -21,11 +21,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Interrupted(BaseException):
-    """The signal, in blocking code. Not a KeyboardInterrupt: after one, subprocess does not wait for its child."""
+    """A signal came while blocking code ran. It is no KeyboardInterrupt, because after one subprocess does not wait for
+    its child."""
 
 
 class Stop:
-    """Whether the command has been asked to end, and how its parts learn of it."""
+    """Knows whether the command has been asked to end, and tells its parts."""
 
     def __init__(self, again: Callable[[], object]) -> None:
         self._again = again
@@ -45,7 +46,7 @@ class Stop:
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """For blocking code: the signal raises Interrupted inside. Elsewhere it never interrupts a clean-up."""
+        """For blocking code: inside, the signal raises Interrupted. Outside, it never interrupts a clean-up."""
         if self._asked:
             raise Interrupted
         self._raises = True
@@ -55,7 +56,7 @@ class Stop:
             self._raises = False
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` on an event loop; the signal cancels it, or ends its `wait`."""
+        """Run `work` on an event loop. The signal cancels it, or ends its `wait`."""
         try:
             run(self._cancellable(work))
         except asyncio.CancelledError:
@@ -74,7 +75,7 @@ class Stop:
     async def wait(self, ended: asyncio.Task[Any] | None = None) -> None:
         """Wait for the signal, or for the end of a task.
 
-        What follows runs in a task that is no longer cancelled, so that it can await.
+        Afterwards the task is no longer cancelled, so the code that follows can await.
         """
         never = asyncio.get_running_loop().create_future()
         try:
@@ -86,7 +87,7 @@ class Stop:
 
 @contextmanager
 def caught(*, again: Callable[[], object]) -> Iterator[Stop]:
-    """Catch both signals; `again` is called at every further one."""
+    """Catch both signals. Every signal after the first calls `again`."""
     stop = Stop(again)
     before = {number: signal.signal(number, stop.on_signal) for number in SIGNALS}
     try:

@@ -1,4 +1,4 @@
-"""Work in the background: what removed members left behind and what has expired is deleted now and then."""
+"""Background work: deletes what removed members have left behind, and what has expired."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +16,7 @@ log = structlog.get_logger("readstate")
 
 @asynccontextmanager
 async def sweeping(*sweeps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Call each at once and then every minute, until left. One that fails is called again a minute later."""
+    """Call each sweep now and then every minute, until left. A sweep that fails is called again a minute later."""
     task = asyncio.create_task(_sweep_forever(sweeps), name="sweep")
     try:
         yield
@@ -36,6 +36,6 @@ async def _sweep_once(sweep: Callable[[], Awaitable[object]]) -> None:
     try:
         await sweep()
     except ReadStateError:
-        pass  # the database may be away: the next round finds what this one left
+        pass  # the database may be away: the next round finds what is left
     except Exception as error:
         log.error("sweeping failed", exc_info=error)

@@ -1,7 +1,8 @@
-"""Logs, and the request ids that tie their lines to a caller's.
+"""Logs, and the request ids that connect their lines with those of a caller.
 
-Never logged: tokens, keys, connection URIs, bodies. An exception is therefore logged by its types and frames, without
-its message, the driver's may quote a row, a parser's a token; and a library's line without what it fills in.
+Never logged: tokens, keys, connection URIs, bodies. So an exception is logged with its types and frames, but without
+its message: a driver's message may quote a row, a parser's a token. A library's line is logged as its template, without
+the values that fill it.
 """
 
 import logging
@@ -14,7 +15,7 @@ from typing import Final, Literal
 import structlog
 
 LONGEST_LOGGED: Final = 256
-"""Characters of a text from outside that a log line holds at most."""
+"""Characters. A log line holds no more of a text from outside."""
 
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -43,12 +44,13 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"]) -> 
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    # Libraries speak up only when something is wrong.
+    # Of libraries, only warnings and errors.
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
 
 
 def _template(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    # grpc fills in metadata that it cannot decode, which may be a token; asyncio appends the exceptions of its tasks.
+    # The values may be secret: grpc fills in metadata that it cannot decode, and that may be a token. The first line is
+    # enough: asyncio appends the exceptions of its tasks.
     record: logging.LogRecord = event["_record"]
     template = record.msg if isinstance(record.msg, str) else type(record.msg).__qualname__
     event["event"], _, _ = template.strip().partition("\n")
@@ -66,7 +68,7 @@ def _without_messages(_logger: object, _method: str, event: structlog.types.Even
 
 
 def describe(error: BaseException) -> list[dict[str, object]]:
-    """The chain of an exception, outermost first: types, SQLSTATE and frames, but no message (see the module)."""
+    """The chain of an exception, outermost first: types, SQLSTATE and frames. No message: the module says why."""
     chain: list[dict[str, object]] = []
     cause: BaseException | None = error
     while cause is not None and len(chain) < 5:
@@ -83,13 +85,13 @@ def describe(error: BaseException) -> list[dict[str, object]]:
 
 
 def printable(text: str) -> str:
-    """A text from outside, fit for a log line: no control characters, bounded length."""
+    """A text from outside, made safe for a log line: without control characters, and not too long."""
     return _UNPRINTABLE.sub("", text[:LONGEST_LOGGED])
 
 
 def request_id(given: str | None) -> str:
-    """The request id that a caller gave, if it is 1 to 128 printable ASCII characters; else a new one."""
+    """The request id of the caller, if it is 1 to 128 printable ASCII characters; else a new one."""
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    # Unique, but not secret: uuid4 asks the system for randomness and costs six times as much.
+    # Unique, but not secret. uuid4 asks the system for random bytes and costs six times as much.
     return f"{random.getrandbits(128):032x}"

@@ -1,4 +1,4 @@
-"""Metrics, in Prometheus's form. Durations are in seconds, as it wants them."""
+"""Metrics, in the format of Prometheus. Durations are in seconds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from prometheus_client.registry import Collector
 
 SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
-# A time series of its own for each counter's birth doubles the page, and nobody asks for it.
+# Else each counter has a second time series with the time of its creation, which nobody reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class ProcessMetrics:
-    """What every process of ours tells: memory, CPU time, garbage collections."""
+    """Metrics of every process: memory, CPU time, garbage collections."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -28,7 +28,7 @@ class ProcessMetrics:
 
 
 class GatewayMetrics(ProcessMetrics):
-    """What one gateway counts. `route` is a known path or `unknown`: a request's own path could be any text."""
+    """Metrics of a gateway. `route` is a known path or `unknown`, because the path of a request could be any text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class GatewayMetrics(ProcessMetrics):
 
 
 class Metrics(ProcessMetrics):
-    """What one server counts."""
+    """Metrics of a server."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Metrics(ProcessMetrics):
         )
 
     def lane(self, name: str) -> "LaneMetrics":
-        """The figures of one lane of group commit."""
+        """The metrics of one lane of group commit."""
         return LaneMetrics(
             batch_size=self._batch_size.labels(name),
             wait=self._batch_wait.labels(name),
@@ -105,13 +105,13 @@ class Metrics(ProcessMetrics):
         )
 
     def count_token_cache(self, hits: Callable[[], int], misses: Callable[[], int]) -> None:
-        """Report two running totals that the verifier keeps itself, because it looks into its cache on every call."""
+        """Report two totals. The verifier counts them itself, because it uses its cache on every call."""
         self.registry.register(_TokenCache(hits, misses))
 
 
 @dataclass(frozen=True, slots=True)
 class LaneMetrics:
-    """What one lane of group commit reports."""
+    """Metrics of one lane of group commit."""
 
     batch_size: Histogram
     wait: Histogram

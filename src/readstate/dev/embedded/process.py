@@ -17,7 +17,8 @@ from readstate.dev.embedded.root import chown_to
 START_SECONDS: Final = 60
 """Enough to replay the log after a crash."""
 STOP_SECONDS: Final = 3
-"""A fast shutdown writes a checkpoint. If that takes longer, an immediate one follows, and the next start recovers."""
+"""A fast shutdown writes a checkpoint. If it takes longer, an immediate shutdown follows, and the next start
+recovers."""
 
 SOCKET_PREFIX: Final = "readstate-"
 POLL_SECONDS: Final = 0.02
@@ -29,8 +30,8 @@ _LONGEST_SOCKET: Final = 100
 @contextmanager
 def socket_folder(as_user: Mapping[str, Any]) -> Iterator[Path]:
     """A new folder for the server's socket, removed on leaving."""
-    # A folder of its own: the path in the data folder may be too long for a socket, and the mode 0700 is what keeps
-    # others out, since every connection is trusted.
+    # Why a folder of its own: a path in the data folder may be too long for a socket. And every connection is trusted,
+    # so the mode 0700 keeps other users out.
     base = tempfile.gettempdir()
     if len(os.fsencode(base)) + len(f"/{SOCKET_PREFIX}12345678/.s.PGSQL.5432") > _LONGEST_SOCKET:
         base = "/tmp"  # noqa: S108 - mkdtemp makes a folder that nobody else can enter

@@ -11,7 +11,7 @@ from readstate.errors import StartupError
 
 
 class Refused(Exception):
-    """Why PostgreSQL did not do what it was started for, in one line."""
+    """Why a program of PostgreSQL failed, in one line."""
 
 
 def find_binaries() -> Path:
@@ -30,8 +30,8 @@ def find_binaries() -> Path:
 
 def process_options(folder: Path) -> dict[str, Any]:
     """Arguments of subprocess.Popen for a program that works in `folder`."""
-    # Variables such as PGPORT, PGOPTIONS or LANG of the person who starts us would change the server. A session of its
-    # own keeps a Ctrl-C in the terminal from it: we stop it, after what depends on it.
+    # The user may have set variables such as PGPORT, PGOPTIONS or LANG, which would change the server. And a Ctrl-C in
+    # the terminal must not reach it, hence the new session: we stop it ourselves, after everything that needs it.
     foreign = ("PG", "LC_", "LANG")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {

@@ -1,4 +1,4 @@
-"""As root: another user for PostgreSQL, and the folders opened to it."""
+"""For root: PostgreSQL runs as another user, and its folders are opened to that user."""
 
 import os
 import pwd
@@ -15,10 +15,10 @@ ROOT_USER: Final = "embedded_postgres"
 
 
 def unprivileged(folder: Path, binaries: Path) -> Mapping[str, Any]:
-    """Arguments of subprocess.Popen that make PostgreSQL run as somebody else than root.
+    """Arguments of subprocess.Popen with which PostgreSQL does not run as root. Empty if this process is not root.
 
     Raises:
-        Refused: there is no such user, and none can be made.
+        Refused: the user does not exist and cannot be made.
     """
     if os.geteuid() != 0:
         return {}
@@ -59,6 +59,6 @@ def _allow(path: Path, bits: int) -> None:
 
 
 def chown_to(path: Path, as_user: Mapping[str, Any]) -> None:
-    """Make `path` belong to the user of these arguments."""
+    """Give `path` to the user of these arguments."""
     if as_user:
         os.chown(path, as_user["user"], as_user["group"])

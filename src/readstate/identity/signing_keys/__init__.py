@@ -15,13 +15,13 @@ class KeySource(Protocol):
 
     @property
     def generation(self) -> int:
-        """Another number whenever the keys are others: what was verified under an older one is to be forgotten."""
+        """Changes when the keys change. What was verified under an older number must be forgotten."""
 
     async def find(self, kid: str | None) -> SigningKey | None:
-        """The key for a token whose header names `kid`, or None where there is none.
+        """The key for a token whose header names `kid`, or None if there is no such key.
 
         Raises:
-            SigningKeysUnavailable: whether there is one cannot be known now.
+            SigningKeysUnavailable: it is not known now whether there is one.
         """
 
     async def __aenter__(self) -> Self: ...
@@ -38,7 +38,7 @@ def key_source(settings: TokenSettings) -> KeySource:
         StartupError: the secret or the PEM file is not one that can verify tokens.
     """
     if settings.token_jwks_url is not None:
-        # Only here: the import takes 0.1 s, and `readstate token` has no use for it.
+        # Imported here because it takes 0.1 s, and `readstate token` does not need it.
         from readstate.identity.signing_keys.jwks_url import JwksKeys
 
         return JwksKeys(settings.token_jwks_url)

@@ -9,14 +9,14 @@ from readstate.identity.signing_keys.key import SigningKey, bind
 
 
 class UnfitAnswer(ValueError):
-    """Why an endpoint's answer is of no use, in words of ours alone: it is logged."""
+    """Why an endpoint's answer cannot be used. It is logged, so it holds only our own words."""
 
 
 def parse_jwks(document: bytes) -> tuple[SigningKey, ...]:
     """The usable keys of a JWK Set (RFC 7517, section 5), at least one.
 
-    Keys of another kind, use or algorithm are passed over, as the RFC asks; so are symmetric keys, which are no
-    secret once published, and private ones.
+    The RFC asks to skip keys of another kind, use or algorithm. Symmetric keys are skipped as well, because a published
+    key is not secret, and so are private keys.
 
     Raises:
         UnfitAnswer: the document is not a JWK Set or has no usable key.
@@ -42,7 +42,7 @@ def _from_jwk(entry: object) -> SigningKey | None:
     if kid is not None and not isinstance(kid, str):
         return None
     try:
-        # Only the members that make up the key: PyJWT would bind it to any `alg` that it finds.
+        # Only the members that are the key itself: PyJWT would bind it to any `alg` that it finds.
         key = jwt.PyJWK({name: entry[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in entry}).key
     except (jwt.PyJWTError, UnsupportedAlgorithm):
         return None

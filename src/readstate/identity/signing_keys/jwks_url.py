@@ -18,20 +18,20 @@ log = structlog.get_logger("readstate")
 REFRESH: Final = 300.0
 """Seconds between two fetches of a JWKS."""
 COOL_DOWN: Final = 10.0
-"""Seconds after a fetch in which neither an unknown `kid` nor a failure causes another one."""
+"""Seconds after a fetch. In this time neither an unknown `kid` nor a failure causes another fetch."""
 FETCH_TIMEOUT: Final = 5.0
-"""Seconds that one fetch may take: no call lasts longer either."""
+"""Seconds that one fetch may take. A call does not last longer either."""
 LARGEST_JWKS: Final = 256 * 1024
-"""Bytes. The largest sets of well-known issuers are near 20 KiB."""
+"""Bytes. The largest sets of well-known issuers have about 20 KiB."""
 MOST_WAITING: Final = 64
-"""Calls that may wait for one fetch, so that forged tokens cannot fill the server while an endpoint is slow."""
+"""Calls that may wait for one fetch. Else forged tokens could fill the server while the endpoint is slow."""
 
 
 class JwksKeys:
-    """The keys of a JWKS URL (RFC 7517), fetched when entered and every `refresh` seconds.
+    """The keys of a JWKS URL (RFC 7517). They are fetched at the start and then every `refresh` seconds.
 
-    A fetch that fails leaves the last good set in use, and is tried again after `cool_down` seconds. A `kid` that is
-    not in the set causes a fetch at most once in `cool_down` seconds; all who wait share it.
+    If a fetch fails, the last good set stays in use, and the next try comes after `cool_down` seconds. A `kid` that is
+    not in the set causes a fetch, at most one in `cool_down` seconds. All calls that wait share it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class JwksKeys:
         self.generation = 0
 
     async def __aenter__(self) -> Self:
-        """Fetch once, and start refreshing. A failure is not raised: the endpoint may come up after this server."""
+        """Fetch once, and start refreshing. A failure is not raised: the endpoint may start later than this server."""
         await self._shared_fetch()
         self._loop = asyncio.create_task(self._keep_fresh(), name="signing keys")
         return self
@@ -74,8 +74,8 @@ class JwksKeys:
         """The key named `kid`; without a `kid`, the only key of a set of one.
 
         Raises:
-            SigningKeysUnavailable: no such key is known and the endpoint does not answer. The key may be a new one:
-                "invalid" would make clients throw good tokens away.
+            SigningKeysUnavailable: no such key is known, and the endpoint does not answer. The key may be new. If the
+                answer were "invalid", clients would throw good tokens away.
         """
         if (key := self._select(kid)) is None:
             await self._look_again()
@@ -108,14 +108,14 @@ class JwksKeys:
     async def _shared_fetch(self) -> None:
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch(), name="signing keys fetch")
-        # Shielded: a caller who gives up must not take the fetch away from the others.
+        # Shielded: a caller that gives up must not cancel the fetch for the others.
         await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
         try:
             keys = await _download(self._url, self._timeout)
         except Exception as error:
-            # Whatever an endpoint answers, the last good set stays in use.
+            # The last good set stays in use, whatever the endpoint answers.
             self._failed = True
             _log_failure(error)
         else:
@@ -133,7 +133,7 @@ class JwksKeys:
 
 
 def _log_failure(error: Exception) -> None:
-    # Only words of ours: another exception's text may hold the URL, whose query may be a secret, or the answer.
+    # Only our own words. The text of another exception may hold the answer, or the URL with a secret in its query.
     if isinstance(error, UnfitAnswer):
         log.warning("signing keys could not be fetched", reason=str(error))
     elif isinstance(error, TimeoutError):
@@ -143,10 +143,10 @@ def _log_failure(error: Exception) -> None:
 
 
 async def _download(url: str, timeout: float) -> tuple[SigningKey, ...]:
-    """The keys of the set at `url`, by way of the proxy that the environment names for it.
+    """The keys of the set at `url`, through the proxy that the environment names for it.
 
     Raises:
-        Exception: there is no usable answer within `timeout` seconds, whichever part of it is slow.
+        Exception: there is no usable answer within `timeout` seconds in all.
     """
     headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
     async with (
@@ -155,10 +155,10 @@ async def _download(url: str, timeout: float) -> tuple[SigningKey, ...]:
             timeout=ClientTimeout(total=timeout),
             trust_env=True,
             cookie_jar=DummyCookieJar(),
-            # A small answer could become a large one.
+            # Decompression could make a small answer large.
             auto_decompress=False,
         ) as session,
-        # A redirect could lead from the configured endpoint to another host, or from https to http.
+        # A redirect could lead to another host than the configured one, or from https to http.
         session.get(url, allow_redirects=False) as response,
     ):
         if response.status != HTTPStatus.OK:

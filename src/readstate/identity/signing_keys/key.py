@@ -1,7 +1,7 @@
 """A key that is a secret or a PEM file.
 
-A key is bound to one algorithm when it is read, so that a token can never choose how it is verified (RFC 8725,
-sections 2.1 and 3.1).
+A key is bound to one algorithm when it is read. So a token can never choose how it is verified (RFC 8725, sections 2.1
+and 3.1).
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key and the only algorithm that it is used with. It is left out of `repr`: it may be a secret."""
+    """A key, and the one algorithm it is used with. `repr` does not show the key, because it may be a secret."""
 
     algorithm: Algorithm
     key: RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | bytes = field(repr=False)
@@ -65,8 +65,9 @@ def hs256_secret(settings: TokenSettings) -> bytes:
     """The secret of READSTATE_TOKEN_SECRET.
 
     Raises:
-        StartupError: it is not set, or it is an asymmetric key or a JWK, which PyJWT refuses as a secret: the first
-            may be public, and the second is not the key itself.
+        StartupError: it is not set, or PyJWT refuses it as a secret. It refuses asymmetric keys, which may be public,
+        and
+            JWKs, which are not the key itself.
     """
     if settings.token_secret is None:
         raise StartupError("READSTATE_TOKEN_SECRET is not set")

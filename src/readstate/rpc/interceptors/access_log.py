@@ -20,7 +20,7 @@ log = structlog.get_logger("readstate.rpc")
 
 def access_log(metrics: Metrics) -> Interceptor:
     """One line and one observation for each call."""
-    # Looked up once: both cost more than what they guard.
+    # Looked up once: each look-up costs more than the work it is for.
     count, latency = cache(metrics.calls.labels), cache(metrics.latency.labels)
     written = log.is_enabled_for(logging.INFO)
 

@@ -9,7 +9,7 @@ from readstate.rpc.call import Call, Handler, Interceptor
 
 
 def authenticate(verifier: TokenVerifier, directory: Directory) -> Interceptor:
-    """Settle who is calling and whether they may, in the order of the contract, before the request is decoded."""
+    """Find out who is calling and whether they may, in the order of the contract, before the request is decoded."""
 
     async def interceptor(call_next: Handler, request: Any, call: Call) -> Any:
         access = call.method.access
@@ -27,7 +27,7 @@ def authenticate(verifier: TokenVerifier, directory: Directory) -> Interceptor:
 
 
 def _authorization(call: Call) -> str:
-    # `dict(metadata)` would keep the last of two values, and a proxy in front may have checked the first.
+    # `dict(metadata)` would keep the last of two values. A proxy in front may have checked the first.
     if len(call.authorizations) != 1:
         raise MissingToken
     (value,) = call.authorizations

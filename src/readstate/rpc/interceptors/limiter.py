@@ -8,7 +8,7 @@ from readstate.telemetry.metrics import Metrics
 
 
 class Limiter:
-    """Bounds the calls served at once. Health is exempt: an overloaded server is alive."""
+    """Bounds the calls that are served at once. Health is exempt: an overloaded server is still alive."""
 
     def __init__(self, limit: int, metrics: Metrics) -> None:
         self._limit = limit

@@ -14,7 +14,7 @@ log = structlog.get_logger("readstate.rpc")
 
 
 async def report_errors(call_next: Handler, request: Any, call: Call) -> Any:
-    """Tell the caller what went wrong, and nothing of the inside: grpc would send an exception's text."""
+    """Tell the caller what went wrong, and nothing internal. grpc itself would send the text of an exception."""
     try:
         return await call_next(request, call)
     except grpc.aio.AbortError:
@@ -26,10 +26,10 @@ async def report_errors(call_next: Handler, request: Any, call: Call) -> Any:
     except asyncio.CancelledError:
         if cancelled_from_outside():
             raise
-        # A library cancelled something of its own. Let out, it would leave the client waiting.
+        # A library has cancelled something of its own. If this left the handler, the client would wait.
         await _abort(call, Unavailable())
     except grpc.aio.InternalError:
-        # What grpc raises where an answer meets a client that has gone: no error of ours, and nobody to be told.
+        # grpc raises this when it answers a client that has gone. It is no fault of ours, and nobody is left to tell.
         raise asyncio.CancelledError from None
     except Exception as error:
         log.error("internal error", request_id=call.request_id, method=call.method.name, exc_info=error)

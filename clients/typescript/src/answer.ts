@@ -14,7 +14,7 @@ import {
   UnauthorizedError,
   UnavailableError,
 } from './errors.js';
-import { isObject, type Shape } from './shapes.js';
+import { isObject, parse, type Shape } from './json.js';
 
 /** An answer that has been read to its end. */
 export interface Answer {
@@ -45,7 +45,7 @@ const TRANSIENT: ReadonlySet<number> = new Set([429, 502, 503, 504]);
  * @throws {@link ApiError} for an error status; {@link InvalidResponseError} if the body has another shape.
  */
 export function result<T>(answer: Answer, shape: Shape<T>): T {
-  const body = json(answer.text);
+  const body = parse(answer.text);
   if (answer.status < 200 || answer.status > 299) throw apiError(answer, body);
   if (!shape(body)) throw new InvalidResponseError(answer.status, answer.headers.get('x-request-id'));
   return body;
@@ -74,14 +74,6 @@ function told(status: number, error: unknown): Told {
     param: text(fields['param']),
     isTransient: typeof transient === 'boolean' ? transient : TRANSIENT.has(status),
   };
-}
-
-function json(source: string): unknown {
-  try {
-    return JSON.parse(source);
-  } catch {
-    return undefined;
-  }
 }
 
 function text(value: unknown): string | null {

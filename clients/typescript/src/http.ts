@@ -1,7 +1,7 @@
 import { type Answer, result } from './answer.js';
 import { within } from './deadline.js';
 import { NetworkError } from './errors.js';
-import type { Shape } from './shapes.js';
+import type { Shape } from './json.js';
 import { Bearer, type TokenSource } from './token.js';
 
 /** What every method takes. */

@@ -3,15 +3,9 @@
  * that is checked which tells them apart and on which this package acts; fields may be added.
  */
 
+import { isObject } from './json.js';
 import type { MarkAllSeenResponse, Notification, NotificationList, UnreadSummary } from './notifications.js';
 import type { SystemEventReadStatusResponse } from './system-events.js';
-
-/** Says whether the body of a success is what was asked for. */
-export type Shape<T> = (body: unknown) => body is T;
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 export function isReadStatus(body: unknown): body is SystemEventReadStatusResponse {
   return isObject(body) && body['success'] === true;

@@ -3,6 +3,26 @@
 export { ReadState, type ReadStateOptions } from './client.js';
 export * from './errors.js';
 export type { CallOptions } from './http.js';
-export type * from './notifications.js';
-export type * from './system-events.js';
+// Name by name: `export type *` needs TypeScript 5.
+export type {
+  Actor,
+  AllNotificationsOptions,
+  Entity,
+  GetNotificationOptions,
+  IdempotencyOptions,
+  IncludeOptions,
+  ListNotificationsOptions,
+  MarkAllSeenOptions,
+  MarkAllSeenResponse,
+  Notification,
+  NotificationActionOptions,
+  NotificationCategory,
+  NotificationFilter,
+  NotificationInclude,
+  NotificationList,
+  NotificationPriority,
+  NotificationStatus,
+  UnreadSummary,
+} from './notifications.js';
+export type { SystemEventReadStatusResponse } from './system-events.js';
 export type { TokenSource } from './token.js';

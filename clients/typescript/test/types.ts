@@ -1,4 +1,4 @@
-/** What a user's compiler must accept and refuse. It is compiled, by `tsc -p test`, and never run. */
+/** What a user's compiler must accept and refuse. package.test.js compiles it and never runs it. */
 
 import {
   ApiError,
@@ -9,7 +9,7 @@ import {
   ReadStateError,
   type SystemEventReadStatusResponse,
   TimeoutError,
-} from '../dist/index.js';
+} from '@readstate/client';
 
 const readstate = new ReadState({ baseUrl: 'https://readstate.example', token: 'a.b.c' });
 

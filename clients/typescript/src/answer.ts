@@ -16,7 +16,7 @@ import {
 } from './errors.js';
 import { isObject, parse, type Shape } from './json.js';
 
-/** An answer that has been read to its end. */
+/** An HTTP response with its whole body. */
 export interface Answer {
   status: number;
   headers: Headers;
@@ -36,13 +36,14 @@ const BY_STATUS: Readonly<Record<number, typeof ApiError>> = {
   504: GatewayTimeoutError,
 };
 
-/** 502 comes from proxies whose server is away. */
+/** Proxies send 502 when they cannot reach the server. */
 const TRANSIENT: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /**
- * What the body of a success holds.
+ * Returns the body of a success.
  *
- * @throws {@link ApiError} for an error status; {@link InvalidResponseError} if the body has another shape.
+ * @throws {@link ApiError} if the status is an error.
+ * @throws {@link InvalidResponseError} if the body has another shape.
  */
 export function result<T>(answer: Answer, shape: Shape<T>): T {
   const body = parse(answer.text);
@@ -57,14 +58,14 @@ function apiError({ status, headers }: Answer, body: unknown): ApiError {
     status,
     requestId: headers.get('x-request-id'),
     retryAfter: seconds(headers.get('retry-after')),
-    ...told(status, isObject(body) ? body['error'] : undefined),
+    ...detailsIn(isObject(body) ? body['error'] : undefined, status),
   });
 }
 
-type Told = Pick<ApiErrorDetails, 'message' | 'type' | 'code' | 'param' | 'isTransient'>;
+type BodyDetails = Pick<ApiErrorDetails, 'message' | 'type' | 'code' | 'param' | 'isTransient'>;
 
-/** What `error` in the body says: a text or, of notifications, an object; anything else comes from a proxy. */
-function told(status: number, error: unknown): Told {
+/** Reads `error` of a body. It is a text for system events, an object for notifications, and anything from a proxy. */
+function detailsIn(error: unknown, status: number): BodyDetails {
   const fields = isObject(error) ? error : { message: error };
   const transient = fields['is_transient'];
   return {
@@ -80,7 +81,7 @@ function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** Retry-After is seconds or a date (RFC 9110, section 10.2.3). */
+/** Returns how many seconds Retry-After says. It holds seconds or a date (RFC 9110, section 10.2.3). */
 function seconds(value: string | null): number | null {
   if (value === null) return null;
   if (/^\d+$/.test(value)) return Number(value);

@@ -15,29 +15,34 @@ import { isMarkedCount, isNotification, isNotificationList, isReadStatus, isUnre
 import type { SystemEventReadStatusResponse } from './system-events.js';
 import type { TokenSource } from './token.js';
 
-/** The gateway ends every call after 6 s, so its own answer comes first. */
+/** Milliseconds. The gateway ends every call after 6 s, so its answer comes before this timeout. */
 const TIMEOUT = 10_000;
 
 const SYSTEM_EVENTS = 'systemevent/read';
 const NOTIFICATIONS = 'v1/messaging/notifications';
 
-/** What a client is made of. */
+/** The settings of a client. */
 export interface ReadStateOptions {
-  /** Where the gateway is, such as `https://readstate.example`, with a path where a proxy puts it under one. */
+  /** The URL of the gateway, such as `https://readstate.example`. A proxy may put the gateway under a path. */
   baseUrl: string | URL;
-  /** The bearer token, or a function that returns it. */
+  /** The bearer token, or a function that returns one. */
   token: TokenSource;
-  /** Milliseconds that each call has unless it says otherwise: 10,000 unless given, `Infinity` for no limit. */
+  /** The time for each call in milliseconds. The default is 10,000. `Infinity` means no limit. */
   timeout?: number | undefined;
 }
 
 /**
  * A client of readstate's REST gateway.
  *
- * Every method rejects with an {@link ApiError} when the server refuses, with a {@link NetworkError} or
- * {@link TimeoutError} when there is no answer, with an {@link InvalidResponseError} when it makes no sense, and with
- * the signal's reason when the caller gives up. Nothing is sent twice, except once after a 401 that a token function
- * can put right.
+ * Every method rejects with one of these:
+ *
+ * - {@link ApiError}: the server refuses the call.
+ * - {@link NetworkError} or {@link TimeoutError}: no complete answer arrives.
+ * - {@link InvalidResponseError}: the answer does not come from readstate.
+ * - The reason of the caller's signal: the caller ends the call.
+ *
+ * The client sends no call twice, with one exception. After a 401 it asks a token function for a new token, and sends
+ * the call once more.
  *
  * @example
  * ```ts
@@ -46,10 +51,10 @@ export interface ReadStateOptions {
  * ```
  */
 export class ReadState {
-  // `await` also where a promise is only passed on: it keeps the caller in the stack of an error.
+  // The methods await what they return. Otherwise the stack of an error would not show the caller.
   readonly #http: Http;
 
-  /** @throws TypeError if `baseUrl` is no http or https URL. */
+  /** @throws TypeError if `baseUrl` is not an http or https URL. */
   constructor({ baseUrl, token, timeout = TIMEOUT }: ReadStateOptions) {
     this.#http = new Http(baseUrl, token, timeout);
   }
@@ -57,8 +62,8 @@ export class ReadState {
   // ── System events ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Marks one or more system events as read for the token's user. Events of other organisations, and ids that name no
-   * event, are ignored. Safe to repeat. Bound to the client, so it may be passed on by itself.
+   * Marks one or more system events as read for the token's user. It ignores events of other organisations and unknown
+   * ids. It is safe to repeat. It is bound to the client, so `const { markSystemEventAsRead } = readstate` works.
    */
   readonly markSystemEventAsRead = async (
     idOrIds: number | readonly number[],
@@ -70,8 +75,8 @@ export class ReadState {
     );
 
   /**
-   * Marks one or more system events as unread again. Ids that name nothing the user has read are ignored. Safe to
-   * repeat. Bound to the client, so it may be passed on by itself.
+   * Marks one or more system events as unread again. It ignores events that the user has not read and unknown ids. It
+   * is safe to repeat. It is bound to the client, so `const { markSystemEventAsUnread } = readstate` works.
    */
   readonly markSystemEventAsUnread = async (
     idOrIds: number | readonly number[],
@@ -84,7 +89,7 @@ export class ReadState {
 
   // ── Notifications ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** One page of the user's notifications, newest first. Needs the scope `messaging:read`, as all that only reads. */
+  /** Returns one page of the user's notifications, newest first. The token needs the scope `messaging:read`. */
   async listNotifications(options: ListNotificationsOptions = {}): Promise<NotificationList> {
     const query = including(options);
     for (const name of ['status', 'category', 'cursor', 'limit'] as const) {
@@ -95,8 +100,9 @@ export class ReadState {
   }
 
   /**
-   * All of the user's notifications, newest first, fetched page by page while the loop asks for more. None comes twice,
-   * whatever arrives meanwhile. A timeout holds for each page.
+   * Iterates over all of the user's notifications, newest first. It fetches a page when the loop needs one. No
+   * notification comes twice, even if new ones arrive. The timeout is for each page. The token needs the scope
+   * `messaging:read`.
    *
    * @example
    * ```ts
@@ -112,31 +118,40 @@ export class ReadState {
     } while (cursor !== null);
   }
 
-  /** One notification of the user, a dismissed one too. */
+  /** Returns one notification of the user, also a dismissed one. The token needs the scope `messaging:read`. */
   async getNotification(id: string, options: GetNotificationOptions = {}): Promise<Notification> {
     const query = including(options);
     return await this.#http.request({ method: 'GET', path: notification(id), query, shape: isNotification }, options);
   }
 
   /**
-   * Says that a notification has appeared before the user, and returns it. The first time counts, and a repeat changes
-   * nothing. Needs the scope `messaging:update`, as all that changes something.
+   * Marks a notification as seen, and returns it. Call it when the notification appears on the screen. A repeat changes
+   * nothing. The token needs the scope `messaging:update`.
    */
   async markNotificationSeen(id: string, options: NotificationActionOptions = {}): Promise<Notification> {
     return await this.#act(id, 'seen', options);
   }
 
-  /** Says that the user has opened a notification, and returns it. It becomes seen as well. */
+  /**
+   * Marks a notification as read, and returns it. Call it when the user opens the notification. It counts as
+   * seen then, too. A repeat changes nothing. The token needs the scope `messaging:update`.
+   */
   async markNotificationRead(id: string, options: NotificationActionOptions = {}): Promise<Notification> {
     return await this.#act(id, 'read', options);
   }
 
-  /** Takes a notification out of the user's feed, and returns it. Nothing changes it from then on. */
+  /**
+   * Removes a notification from the user's list, and returns it. After that nothing changes it. The token needs the
+   * scope `messaging:update`.
+   */
   async dismissNotification(id: string, options: NotificationActionOptions = {}): Promise<Notification> {
     return await this.#act(id, 'dismiss', options);
   }
 
-  /** Marks the user's notifications as seen: all, or those up to the newest that they have been shown (`upTo`). */
+  /**
+   * Marks the user's notifications as seen. `upTo` is the newest one on the screen: newer ones stay unseen. Without it,
+   * all become seen. The token needs the scope `messaging:update`.
+   */
   async markAllNotificationsSeen(options: MarkAllSeenOptions = {}): Promise<MarkAllSeenResponse> {
     const path = `${NOTIFICATIONS}/actions/mark-all-seen`;
     const body = { up_to: options.upTo };
@@ -144,7 +159,7 @@ export class ReadState {
     return await this.#http.request({ method: 'POST', path, body, idempotencyKey, shape: isMarkedCount }, options);
   }
 
-  /** How many of the user's notifications want attention: the number on a bell. */
+  /** Counts the notifications that are unseen or unread. The token needs the scope `messaging:read`. */
   async getUnreadSummary(options: CallOptions = {}): Promise<UnreadSummary> {
     const path = `${NOTIFICATIONS}/unread-summary`;
     return await this.#http.request({ method: 'GET', path, shape: isUnreadSummary }, options);
@@ -163,7 +178,7 @@ function ids(idOrIds: number | readonly number[]): object {
 }
 
 function notification(id: string): string {
-  // The empty text and dots would name another path than a notification's.
+  // With an empty text, `.` or `..` the path would lead elsewhere.
   if (typeof id !== 'string' || /^\.{0,2}$/.test(id)) throw new TypeError('not the id of a notification');
   return `${NOTIFICATIONS}/${encodeURIComponent(id)}`;
 }

@@ -1,13 +1,14 @@
 import { TimeoutError } from './errors.js';
 
-/** The longest time that `setTimeout` can wait; it takes a longer one for none at all. */
-const LONGEST = 2 ** 31 - 1;
+/** `setTimeout` cannot wait longer. It treats a longer time as 1 ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
- * Runs `work` with a signal that fires when `timeout` milliseconds are over or the caller's own signal fires, and does
- * not wait for work that ignores it.
+ * Runs `work` for at most `timeout` milliseconds. The caller's signal ends it earlier. `work` gets a signal that fires
+ * in both cases. If `work` ignores that signal, the caller does not wait for it.
  *
- * @throws {@link TimeoutError}, or the reason of the caller's signal.
+ * @throws {@link TimeoutError} after `timeout` milliseconds.
+ * @throws The reason of the caller's signal.
  */
 export async function within<T>(
   timeout: number,
@@ -15,12 +16,13 @@ export async function within<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   caller?.throwIfAborted();
-  // Not AbortSignal.any: browsers that are still in use lack it.
+  // Some browsers in use have no AbortSignal.any.
   const controller = new AbortController();
   const { signal } = controller;
   const abort = () => controller.abort(caller?.reason);
   caller?.addEventListener('abort', abort);
-  const timer = timeout <= LONGEST ? setTimeout(() => controller.abort(new TimeoutError(timeout)), timeout) : undefined;
+  const late = () => controller.abort(new TimeoutError(timeout));
+  const timer = timeout <= LONGEST_TIMER ? setTimeout(late, timeout) : undefined;
   try {
     return await new Promise<T>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));

@@ -1,29 +1,29 @@
-/** Base of every error of this package. A caller's own abort is none: it surfaces as the reason of the signal. */
+/** The base of all errors of this package. When the caller's signal fires, the error is the signal's reason instead. */
 export abstract class ReadStateError extends Error {
-  /** Whether the same call may succeed when it is made again after a moment. */
+  /** True if the same call may succeed a moment later. */
   abstract readonly isTransient: boolean;
 }
 
-/** The server could not be reached, or the connection was lost before its answer was complete. See `cause`. */
+/** The client could not reach the server, or it lost the connection before the end of the answer. See `cause`. */
 export class NetworkError extends ReadStateError {
   static { this.prototype.name = 'NetworkError'; }
   readonly isTransient = true;
 }
 
-/** There was no complete answer in time. The call may have had its effect all the same. */
+/** No complete answer arrived in time. The call may still have had its effect. */
 export class TimeoutError extends ReadStateError {
   static { this.prototype.name = 'TimeoutError'; }
   readonly isTransient = true;
 
   constructor(
-    /** Milliseconds that the call had. */
+    /** The time that the call had, in milliseconds. */
     readonly timeout: number,
   ) {
     super(`no answer within ${timeout} ms`);
   }
 }
 
-/** A success whose body is not what readstate sends: something between here and the server has answered. */
+/** A success with a body that readstate does not send. A proxy or another server has answered. */
 export class InvalidResponseError extends ReadStateError {
   static { this.prototype.name = 'InvalidResponseError'; }
   readonly isTransient = false;
@@ -31,15 +31,15 @@ export class InvalidResponseError extends ReadStateError {
   constructor(
     /** The HTTP status. */
     readonly status: number,
-    /** What to quote to the people who run the server, if it was theirs. */
+    /** The id of the request in the server's log, if readstate has answered. */
     readonly requestId: string | null,
   ) {
-    // Without the body: it may hold anything, and errors are logged.
+    // The body may hold secrets, and applications log errors. So the message does not quote it.
     super(`the answer ${status} is not what readstate sends`);
   }
 }
 
-/** What an answer with an error status says. */
+/** The parts of an {@link ApiError}. */
 export interface ApiErrorDetails {
   status: number;
   message: string;
@@ -51,20 +51,20 @@ export interface ApiErrorDetails {
   isTransient: boolean;
 }
 
-/** The server answered with an error status; `message` is its text. The common ones have classes of their own. */
+/** The server answered with an error status. `message` is its text. Common statuses have their own classes. */
 export class ApiError extends ReadStateError {
   static { this.prototype.name = 'ApiError'; }
   /** The HTTP status. */
   readonly status: number;
-  /** What to quote to the people who run the server; null where the answer or the browser hides it. */
+  /** The id of the request in the server's log. It is null if the answer has none, or if the browser hides it. */
   readonly requestId: string | null;
-  /** Seconds after which the same call may succeed, where the server says so. */
+  /** After this many seconds the same call may succeed. It is null if the server does not say. */
   readonly retryAfter: number | null;
-  /** Of notifications: `invalid_request_error`, `idempotency_error` or `api_error`. */
+  /** Only for notifications: `invalid_request_error`, `idempotency_error` or `api_error`. */
   readonly type: string | null;
-  /** Of notifications: the stable name of the cause, such as `notification_not_found`. */
+  /** Only for notifications: the stable name of the cause, such as `notification_not_found`. */
   readonly code: string | null;
-  /** Of notifications: the parameter that is at fault. */
+  /** Only for notifications: the name of the wrong parameter. */
   readonly param: string | null;
   readonly isTransient: boolean;
 
@@ -80,12 +80,12 @@ export class ApiError extends ReadStateError {
   }
 }
 
-/** 400: the request breaks a rule, such as no valid id. */
+/** 400: the request is wrong. For example, it has no valid id. */
 export class BadRequestError extends ApiError {
   static { this.prototype.name = 'BadRequestError'; }
 }
 
-/** 401: no valid token, or a user whom the server does not know. */
+/** 401: the token is not valid, or the server does not know the user. */
 export class UnauthorizedError extends ApiError {
   static { this.prototype.name = 'UnauthorizedError'; }
 }
@@ -95,7 +95,7 @@ export class ForbiddenError extends ApiError {
   static { this.prototype.name = 'ForbiddenError'; }
 }
 
-/** 404: the user has no such notification, or `baseUrl` does not lead to the gateway. */
+/** 404: the user has no such notification, or `baseUrl` is wrong. */
 export class NotFoundError extends ApiError {
   static { this.prototype.name = 'NotFoundError'; }
 }
@@ -115,22 +115,22 @@ export class IdempotencyKeyReusedError extends ApiError {
   static { this.prototype.name = 'IdempotencyKeyReusedError'; }
 }
 
-/** 429: too many calls at once; see `retryAfter`. */
+/** 429: too many calls at once. See `retryAfter`. */
 export class TooManyRequestsError extends ApiError {
   static { this.prototype.name = 'TooManyRequestsError'; }
 }
 
-/** 500 and above: a fault that is not the caller's. */
+/** 500 and above: the fault is not the caller's. */
 export class ServerError extends ApiError {
   static { this.prototype.name = 'ServerError'; }
 }
 
-/** 503: the service, or what it depends on, is away. */
+/** 503: the service or its database is not available. */
 export class UnavailableError extends ServerError {
   static { this.prototype.name = 'UnavailableError'; }
 }
 
-/** 504: the server ran out of time. The call may have had its effect all the same. */
+/** 504: the server had too little time. The call may still have had its effect. */
 export class GatewayTimeoutError extends ServerError {
   static { this.prototype.name = 'GatewayTimeoutError'; }
 }

@@ -4,43 +4,43 @@ import { NetworkError } from './errors.js';
 import type { Shape } from './json.js';
 import { Bearer, type TokenSource } from './token.js';
 
-/** What every method takes. */
+/** The options of every method. */
 export interface CallOptions {
-  /** Ends the call when it fires: the promise is rejected with the signal's reason. */
+  /** When it fires, the call ends. The promise rejects with the signal's reason. */
   signal?: AbortSignal | null | undefined;
-  /** Milliseconds for this call, instead of the client's. */
+  /** The time for this call in milliseconds. It replaces the client's. */
   timeout?: number | undefined;
 }
 
-/** One request of the REST contract, and what answers it. */
+/** One request of the REST contract, and the shape of its answer. */
 export interface Call<T> {
   method: 'GET' | 'POST' | 'DELETE';
-  /** Below the base URL, without a leading slash, encoded. */
+  /** The path below the base URL. It is encoded and has no leading slash. */
   path: string;
   query?: URLSearchParams;
-  /** Sent as JSON. */
+  /** The client sends it as JSON. */
   body?: unknown;
   idempotencyKey?: string | undefined;
   shape: Shape<T>;
 }
 
-/** Sends requests with a token and within a time, and reads the answers. */
+/** Sends requests with a token and a timeout, and reads the answers. */
 export class Http {
   readonly #base: string;
   readonly #bearer: Bearer;
   readonly #timeout: number;
 
   constructor(baseUrl: string | URL, token: TokenSource, timeout: number) {
-    // In a browser the base may be relative to the page; Node has no `location`.
+    // In a browser the base may be relative to the page. Node has no `location`.
     const base = new URL(baseUrl, globalThis.location?.href);
-    // `localhost:8080` is a URL too, of the scheme `localhost`.
+    // `new URL` accepts `localhost:8080`. It takes `localhost` for the scheme.
     if (!/^https?:$/.test(base.protocol)) throw new TypeError('baseUrl must begin with http:// or https://');
     this.#base = base.origin + base.pathname.replace(/\/+$/, '');
     this.#bearer = new Bearer(token);
     this.#timeout = timeout;
   }
 
-  /** The body of the answer. Everything counts against the timeout, fetching the token included. */
+  /** Returns the body of the answer. The timeout covers everything, the token function too. */
   async request<T>(call: Call<T>, { signal, timeout = this.#timeout }: CallOptions): Promise<T> {
     return result(await within(timeout, signal, (either) => this.#authorized(call, either)), call.shape);
   }

@@ -1,4 +1,4 @@
-/** Client of readstate's REST gateway. Begin with {@link ReadState}. @packageDocumentation */
+/** A client of readstate's REST gateway. Begin with {@link ReadState}. @packageDocumentation */
 
 export { ReadState, type ReadStateOptions } from './client.js';
 export * from './errors.js';

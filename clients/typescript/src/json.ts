@@ -1,9 +1,9 @@
-/** JSON from outside: it may be anything, or no JSON at all. */
+/** JSON that comes from outside. It may hold anything. */
 
-/** Says whether a value has the type that was asked for. */
+/** Checks whether a value has the type T. */
 export type Shape<T> = (value: unknown) => value is T;
 
-/** The value of a text in JSON. It is undefined if the text is not JSON. */
+/** Returns the value that a JSON text holds. Returns undefined if the text is not JSON. */
 export function parse(source: string): unknown {
   try {
     return JSON.parse(source);

@@ -1,12 +1,12 @@
 import type { CallOptions } from './http.js';
 
-/** Where a notification is in its life. It moves in this order, never backwards. */
+/** The state of a notification. It moves in this order, never backwards. */
 export type NotificationStatus = 'unseen' | 'seen' | 'read' | 'dismissed';
 
 /** How urgent a notification is. */
 export type NotificationPriority = 'low' | 'normal' | 'high';
 
-/** What a notification tells. The set is open: expect others than these. */
+/** The kind of a notification. The set is open, so expect other values too. */
 export type NotificationCategory =
   | 'chat.message'
   | 'chat.mention'
@@ -17,7 +17,7 @@ export type NotificationCategory =
   | 'system.broadcast'
   | (string & {});
 
-/** A sub-object to fill in; without being asked for it is null. */
+/** A field that the server fills in only on request. Without the request it is null. */
 export type NotificationInclude = 'sender' | 'resource';
 
 /** Who or what caused a notification. */
@@ -26,7 +26,7 @@ export interface Actor {
   object: 'actor';
   type: 'user' | 'group' | 'agent' | 'api_key';
   name: string | null;
-  /** A user's e-mail address, or an API key in its redacted form; null for other types. */
+  /** The e-mail address of a user, or the redacted form of an API key. It is null for other types. */
   handle: string | null;
   /** Only users have one. */
   avatar_url: string | null;
@@ -34,11 +34,11 @@ export interface Actor {
   role: null;
 }
 
-/** The thing that a notification leads to. */
+/** The resource that a notification is about. */
 export interface Entity {
   id: string;
   object: 'entity';
-  /** What kind of thing `id` names, such as `account`. The set is open. */
+  /** The kind of the resource, such as `account`. The set is open. */
   type: string;
   name: string | null;
   handle: string | null;
@@ -54,9 +54,9 @@ export interface Notification {
   body: string | null;
   status: NotificationStatus;
   priority: NotificationPriority;
-  /** Null unless included, and where nobody sent it. */
+  /** Null if it is not included, or if there is no sender. */
   sender: Actor | null;
-  /** Null unless included, and where it leads nowhere. */
+  /** Null if it is not included, or if there is no resource. */
   resource: Entity | null;
   seen_at: string | null;
   read_at: string | null;
@@ -69,68 +69,68 @@ export interface Notification {
 export interface NotificationList {
   object: 'list';
   data: Notification[];
-  /** Where the next page begins; null on the last one. */
+  /** The start of the next page. It is null on the last page. */
   next_cursor: string | null;
 }
 
-/** How many notifications want attention. Dismissed ones never count. */
+/** The numbers of notifications that need attention. Dismissed ones do not count. */
 export interface UnreadSummary {
-  /** Those that have not appeared before their owner yet. */
+  /** Notifications that the user has not seen. */
   unseen_count: number;
-  /** Those that have not been opened, seen or not. */
+  /** Notifications that the user has not opened. They may be seen. */
   unread_count: number;
 }
 
 /** The answer to marking all notifications as seen. */
 export interface MarkAllSeenResponse {
-  /** Notifications that were unseen and are seen now. */
+  /** The number of notifications that were unseen and are seen now. */
   changed_count: number;
 }
 
-/** Which notifications to list. */
+/** Selects the notifications of a list. */
 export interface NotificationFilter {
-  /** Only those in this state. Without it: all but the dismissed ones. */
+  /** Only notifications in this state. Without it, the list holds all but the dismissed ones. */
   status?: NotificationStatus | undefined;
-  /** Only those of this category. */
+  /** Only notifications of this category. */
   category?: NotificationCategory | undefined;
 }
 
-/** What to fill in of what a notification refers to. */
+/** Selects the fields that the server fills in on request. */
 export interface IncludeOptions {
   include?: readonly NotificationInclude[] | undefined;
 }
 
-/** Makes a call that changes something safe to send again. */
+/** Makes a call safe to repeat. */
 export interface IdempotencyOptions {
   /**
-   * 1 to 255 printable ASCII characters, such as `crypto.randomUUID()`. For 24 hours the same call with the same key is
-   * answered with the first answer and has no further effect; another call with that key is refused.
+   * 1 to 255 printable ASCII characters, such as `crypto.randomUUID()`. The server keeps the key for 24 hours. The same
+   * call with the same key gets the first answer again, and changes nothing. The server refuses another call with it.
    */
   idempotencyKey?: string | undefined;
 }
 
-/** Options of `listNotifications`. */
+/** The options of `listNotifications`. */
 export interface ListNotificationsOptions extends CallOptions, NotificationFilter, IncludeOptions {
-  /** `next_cursor` of the page before. Without it: the newest. */
+  /** `next_cursor` of the page before. Without it, the list begins with the newest. */
   cursor?: string | null | undefined;
-  /** How many at most: 1 to 100, 50 unless given. */
+  /** The largest number of notifications on a page: 1 to 100. The default is 50. */
   limit?: number | undefined;
 }
 
-/** Options of `allNotifications`. */
+/** The options of `allNotifications`. */
 export interface AllNotificationsOptions extends CallOptions, NotificationFilter, IncludeOptions {
-  /** How many to fetch at once: 1 to 100, 50 unless given. */
+  /** The number of notifications to fetch at once: 1 to 100. The default is 50. */
   limit?: number | undefined;
 }
 
-/** Options of `getNotification`. */
+/** The options of `getNotification`. */
 export interface GetNotificationOptions extends CallOptions, IncludeOptions {}
 
-/** Options of the calls that act on one notification. */
+/** The options of the methods that change one notification. */
 export interface NotificationActionOptions extends CallOptions, IncludeOptions, IdempotencyOptions {}
 
-/** Options of `markAllNotificationsSeen`. */
+/** The options of `markAllNotificationsSeen`. */
 export interface MarkAllSeenOptions extends CallOptions, IdempotencyOptions {
-  /** Id of the newest notification that the person has been shown. Without it: all of them. */
+  /** The id of the newest notification on the screen. Newer ones stay unseen. Without it, all become seen. */
   upTo?: string | undefined;
 }

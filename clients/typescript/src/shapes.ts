@@ -1,6 +1,6 @@
 /**
- * Which bodies are readstate's. Anything may answer 200: a proxy, a captive portal, a server that is not readstate. So
- * that is checked which tells them apart and on which this package acts; fields may be added.
+ * Checks whether a body comes from readstate. A proxy, a captive portal or another server may answer 200 as well. The
+ * checks look at fields that only readstate sends, and at fields that this package uses. The server may add others.
  */
 
 import { isObject } from './json.js';
@@ -18,7 +18,7 @@ export function isNotification(body: unknown): body is Notification {
 export function isNotificationList(body: unknown): body is NotificationList {
   if (!isObject(body) || body['object'] !== 'list') return false;
   const { data, next_cursor: cursor } = body;
-  // Without its end a loop over the pages would have none.
+  // A loop over the pages needs the cursor to find its end.
   return Array.isArray(data) && data.every(isNotification) && (cursor === null || typeof cursor === 'string');
 }
 

@@ -1,12 +1,12 @@
 /**
  * A bearer token, or a function that returns one.
  *
- * The function is called before every call, so it should keep its token while that is good. With `renew` true it is
- * called once more because the server has refused the token it gave (401), and should fetch a new one.
+ * The client asks the function at the start of every call. So the function should keep its token while it is valid.
+ * `renew` is true if the server has refused the last token (401). Then the function should fetch a new one.
  */
 export type TokenSource = string | ((renew: boolean) => string | Promise<string>);
 
-/** The bearer token of the calls of one client. */
+/** The bearer token of one client. */
 export class Bearer {
   readonly #source: TokenSource;
   #renewing: Promise<string> | null = null;
@@ -15,14 +15,14 @@ export class Bearer {
     this.#source = source;
   }
 
-  /** The token to begin a call with. */
+  /** Returns the token for a new call. */
   async current(): Promise<string> {
     return printable(typeof this.#source === 'string' ? this.#source : await this.#source(false));
   }
 
   /**
-   * Another token than `refused`, or null if there is none. Calls that are refused together share one renewal, until it
-   * ends or the `signal` of one of them fires: it may never end, so calls that are refused later begin another.
+   * Returns another token than `refused`, or null if there is none. Calls share a renewal while it runs. But a renewal
+   * may never end. So when the `signal` of one of these calls fires, the next call begins another renewal.
    */
   async after(refused: string, signal: AbortSignal): Promise<string | null> {
     if (typeof this.#source === 'string') return null;
@@ -40,7 +40,7 @@ export class Bearer {
   }
 }
 
-// `fetch` would quote the token in its complaint, and errors are logged.
+// `fetch` quotes a malformed token in its error, and applications log errors. So this check comes first.
 function printable(token: string): string {
   const trimmed = typeof token === 'string' ? token.trim() : '';
   if (!/^[\x21-\x7e]+$/.test(trimmed)) throw new TypeError('the token must be text in printable ASCII, without spaces');

@@ -1,4 +1,4 @@
-/** An application that has installed the package: what `npm pack` makes in a clean checkout. */
+/** An application with the package. `npm pack` makes the package in a clean checkout, as a user does. */
 
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 export const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 
-/** What no checkout holds before `npm ci` and `npm run build`. */
+/** Commands make these folders. A clean checkout has none of them. */
 const MADE = new Set(['node_modules', 'dist']);
 
 export async function createApplication() {
@@ -21,7 +21,7 @@ export async function createApplication() {
     await mkdir(folder);
     await writeFile(join(folder, 'package.json'), '{ "private": true }');
     const [tarball] = (await readdir(home)).filter((name) => name.endsWith('.tgz'));
-    // Offline: the package brings all that it needs.
+    // The package needs no other package, so npm needs no network.
     await run('npm', ['install', '--offline', join(home, tarball)], folder);
   } catch (error) {
     await rm(home, { recursive: true, force: true });
@@ -30,7 +30,7 @@ export async function createApplication() {
   return {
     folder,
     package: join(folder, 'node_modules', '@readstate', 'client'),
-    /** What a program of the application prints. */
+    /** Runs a program of the application, and returns its output. */
     async output(name, source, ...args) {
       await writeFile(join(folder, name), source);
       return (await run(process.execPath, [name, ...args], folder)).trim();
@@ -39,7 +39,7 @@ export async function createApplication() {
   };
 }
 
-/** What a command prints to stdout. A command that fails is an error which tells all that it has printed. */
+/** Runs a command, and returns its stdout. If the command fails, the error holds all its output. */
 export async function run(command, args, cwd) {
   try {
     return (await promisify(execFile)(command, args, { cwd })).stdout;

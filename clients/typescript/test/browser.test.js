@@ -1,4 +1,4 @@
-/** The built files in a browser, as they are: no bundler, a page of another origin than the gateway's. */
+/** Loads the built files into a browser without a bundler. The page and the gateway have different origins. */
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -19,7 +19,7 @@ const REPORT_MS = 60_000;
 const browser = BROWSERS.find(isInstalled);
 const skip = browser || process.env.READSTATE_REQUIRE_CHROMIUM ? false : 'no Chromium is installed';
 
-/** What the page does; it reports what it saw to its own server. */
+/** The page calls the gateway, and reports the results to its own server. */
 const PAGE = `<!doctype html><script type="module">
   const report = (seen) => fetch('/report', { method: 'POST', body: JSON.stringify(seen) });
   try {
@@ -74,7 +74,7 @@ async function serve(request, response) {
   }
 }
 
-test('the built files import nothing but one another', async () => {
+test('the built files import only one another', async () => {
   for (const name of (await readdir(DIST)).filter((name) => name.endsWith('.js'))) {
     const source = await readFile(join(DIST, name), 'utf8');
     const imported = [...source.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map(([, path]) => path);
@@ -86,7 +86,7 @@ test('a page of another origin marks events and reads errors', { skip }, async (
   assert.ok(browser, 'no Chromium is installed');
   const reported = new Promise((resolve) => (report = resolve));
   const profile = await mkdtemp(join(tmpdir(), 'readstate-ts-browser-'));
-  // The sandbox needs rights that containers do not give; the page is ours.
+  // Containers do not give the rights that the sandbox needs. The page is ours, so it needs no sandbox.
   const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run'];
   const child = spawn(browser, [...flags, `--user-data-dir=${profile}`, origin], { stdio: 'ignore' });
   const late = setTimeout(() => report('the page has not reported'), REPORT_MS);

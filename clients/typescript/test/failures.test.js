@@ -1,4 +1,4 @@
-/** What a real gateway cannot be made to show: a server that stalls, breaks off, or is not readstate at all. */
+/** Failures that a real gateway does not show on demand. This server stalls, breaks off, or is not readstate. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -76,7 +76,7 @@ for (const [status, name, isTransient] of KINDS) {
   });
 }
 
-test('an error of notifications tells its type, code, parameter, and whether it is transient', async () => {
+test('an error of notifications has a type, a code, a parameter and a hint to try again', async () => {
   const told = { type: 'api_error', code: 'strange', message: 'Well', param: 'limit', is_transient: true };
   says(500, JSON.stringify({ error: told }));
   const expected = { message: 'Well', type: 'api_error', code: 'strange', param: 'limit', isTransient: true };
@@ -84,7 +84,7 @@ test('an error of notifications tells its type, code, parameter, and whether it 
 });
 
 for (const body of ['<html>Bad Gateway</html>', '', '[]', 'null', '{"error":null}', '{"error":{"message":7}}']) {
-  test(`an error that is not readstate's is told by its status: ${body}`, async () => {
+  test(`an error from another server shows its status: ${body}`, async () => {
     says(502, body);
     await assert.rejects(client().getUnreadSummary(), { name: 'ServerError', message: 'HTTP status 502', type: null });
   });
@@ -132,7 +132,7 @@ const SENSELESS = {
 
 for (const [method, bodies] of Object.entries(SENSELESS)) {
   for (const body of [...NOTHING, ...bodies]) {
-    test(`a success that makes no sense is an error: ${method} ${body}`, async () => {
+    test(`a success from another server is an error: ${method} ${body}`, async () => {
       says(200, body, { 'x-request-id': 'r-1' });
       await assert.rejects(client()[method]('nf_1'), (error) => {
         assert.ok(error instanceof InvalidResponseError && error instanceof ReadStateError);
@@ -144,7 +144,7 @@ for (const [method, bodies] of Object.entries(SENSELESS)) {
   }
 }
 
-test('a loop over notifications ends at a page that does not say whether there is a next', async () => {
+test('a loop over notifications fails at a page without a cursor', async () => {
   says(200, '{"object":"list","data":[]}');
   const all = client().allNotifications({ signal: AbortSignal.timeout(2_000) });
   await assert.rejects(all.next(), InvalidResponseError);
@@ -153,7 +153,7 @@ test('a loop over notifications ends at a page that does not say whether there i
 
 // ── Connections and time ─────────────────────────────────────────────────────────────────────────────────────────────
 
-test('a connection that breaks in the middle of an answer is a network error', async () => {
+test('a connection breaks in the middle of an answer: a network error', async () => {
   answer = (_, response) => {
     response.writeHead(200, { 'content-length': 100 }).write('{"success":');
     setTimeout(() => response.destroy(), 20);
@@ -161,7 +161,7 @@ test('a connection that breaks in the middle of an answer is a network error', a
   await assert.rejects(client().markSystemEventAsRead(1), (error) => error instanceof NetworkError && !!error.cause);
 });
 
-test('a server that does not answer is a timeout', async () => {
+test('a server does not answer: a timeout', async () => {
   answer = stall;
   await assert.rejects(client({ timeout: 50 }).markSystemEventAsRead(1), (error) => {
     assert.ok(error instanceof TimeoutError && error instanceof ReadStateError);
@@ -171,7 +171,7 @@ test('a server that does not answer is a timeout', async () => {
   });
 });
 
-test('a server that stalls in the middle of its answer is a timeout', async () => {
+test('a server stalls in the middle of its answer: a timeout', async () => {
   answer = (_, response) => response.writeHead(200).write('{"success":');
   await assert.rejects(client({ timeout: 50 }).markSystemEventAsRead(1), TimeoutError);
 });
@@ -203,12 +203,12 @@ test("the caller's signal ends a call with its reason", async () => {
   await assert.rejects(call, (reason) => reason === 'enough');
 });
 
-test('a signal that has fired already sends nothing', async () => {
+test('after its signal has fired, a call sends nothing', async () => {
   await assert.rejects(client().markSystemEventAsRead(1, { signal: AbortSignal.abort() }), { name: 'AbortError' });
   assert.equal(requests.length, 0);
 });
 
-test("a call that has ended leaves nothing on the caller's signal", async () => {
+test("a call removes its listeners from the caller's signal", async () => {
   says(200, '{"success":true}');
   const { signal } = new AbortController();
   const listeners = { add: 0, remove: 0 };
@@ -230,7 +230,7 @@ function accepts(good) {
   };
 }
 
-test('a function is asked for the token of every call', async () => {
+test('every call asks the function for the token', async () => {
   const tokens = ['first', 'second'];
   const many = client({ token: () => tokens.shift() });
   accepts('first');
@@ -239,30 +239,30 @@ test('a function is asked for the token of every call', async () => {
   await many.markSystemEventAsRead(1);
 });
 
-test('a token of text that is refused is not sent again', async () => {
+test('a refused token is not sent again', async () => {
   accepts('another');
   await assert.rejects(client().markSystemEventAsRead(1), { status: 401 });
   assert.equal(requests.length, 1);
 });
 
-test('a renewed token that is refused is not renewed again', async () => {
+test('a refused new token is not renewed again', async () => {
   accepts('another');
   let count = 0;
   await assert.rejects(client({ token: () => `token-${count++}` }).markSystemEventAsRead(1), { status: 401 });
   assert.deepEqual([requests.length, count], [2, 2]);
 });
 
-test('a function that has no other token is not made to send the same one again', async () => {
+test('the same token is not sent again after a renewal', async () => {
   accepts('another');
   await assert.rejects(client({ token: () => 'same' }).markSystemEventAsRead(1), { status: 401 });
   assert.equal(requests.length, 1);
 });
 
-test('calls that are refused together share one renewal', async () => {
+test('calls share one renewal if the server refuses them together', async () => {
   accepts('new');
   const judge = answer;
   const arrived = [];
-  // Nobody is refused before all have arrived.
+  // The server refuses the calls when all have arrived.
   answer = (...call) => {
     arrived.push(call);
     if (arrived.length >= 5) for (const each of arrived.splice(0, 5)) judge(...each);
@@ -279,7 +279,7 @@ test('calls that are refused together share one renewal', async () => {
   assert.equal(renewals, 1);
 });
 
-test('an error of the token function reaches the caller as it is, and the next call asks again', async () => {
+test('an error of the token function reaches the caller unchanged, and the next call asks again', async () => {
   accepts('good');
   const failure = new Error('signed out');
   let signedIn = false;
@@ -294,7 +294,7 @@ test('an error of the token function reaches the caller as it is, and the next c
   assert.deepEqual(await session.markSystemEventAsRead(1), { success: true });
 });
 
-test('calls that come after a renewal which hangs begin another', async () => {
+test('if a renewal hangs, later calls begin another', async () => {
   accepts('new');
   let renewals = 0;
   const token = (renew) => {
@@ -307,7 +307,7 @@ test('calls that come after a renewal which hangs begin another', async () => {
   assert.equal(renewals, 2);
 });
 
-test('a renewal that ends late leaves the one that took its place shared', async () => {
+test('calls share the second renewal, even if the first ends late', async () => {
   accepts('new');
   const renewals = [];
   const token = (renew) => (renew ? new Promise((resolve) => renewals.push(resolve)) : 'old');
@@ -324,7 +324,7 @@ test('a renewal that ends late leaves the one that took its place shared', async
 });
 
 for (const token of ['', '   ', 'a b', 'secret\nx', 'sécret', undefined]) {
-  test(`a token that no header can hold is refused and not quoted: ${JSON.stringify(token)}`, async () => {
+  test(`a malformed token is refused, and the error does not quote it: ${JSON.stringify(token)}`, async () => {
     await assert.rejects(client({ token: () => token }).markSystemEventAsRead(1), (error) => {
       assert.ok(error instanceof TypeError);
       assert.doesNotMatch(String(error), /s.cret|a b/);
@@ -342,7 +342,7 @@ test('white space around a token does not matter', async () => {
 // ── Arguments ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 for (const wrong of ['', '/', 'readstate.example', 'localhost:8080', 'ftp://readstate.example']) {
-  test(`${JSON.stringify(wrong)} is no base URL`, () => {
+  test(`${JSON.stringify(wrong)} is not a base URL`, () => {
     assert.throws(() => client({ baseUrl: wrong }), TypeError);
   });
 }
@@ -355,7 +355,7 @@ test('an id cannot lead to another path', async () => {
   assert.equal(requests[0].url, '/v1/messaging/notifications/a%2F..%2Fb%3Fc%23d/actions/seen');
 });
 
-test('a loop over notifications fetches no page that it does not need', async () => {
+test('a loop over notifications fetches only the pages it needs', async () => {
   const nf = (id) => ({ object: 'notification', id });
   const page = { object: 'list', data: [nf('nf_1'), nf('nf_2')], next_cursor: 'more' };
   says(200, JSON.stringify(page));

@@ -1,4 +1,4 @@
-/** How the files in src import one another. An import of a type counts as well: it ties two files together. */
+/** The imports between the files in src. An import of a type counts as well, because it ties two files together. */
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
@@ -9,20 +9,20 @@ import ts from 'typescript';
 
 const SRC = new URL('../src/', import.meta.url);
 
-/** The files that a file imports, as paths below src. */
+/** Returns the files that a file imports. All paths are relative to src. */
 function imported(file, source) {
   const paths = ts.preProcessFile(source).importedFiles.map(({ fileName }) => fileName);
   return paths.map((path) => posix.join(posix.dirname(file), path).replace(/\.js$/, '.ts'));
 }
 
-/** Which files each file in src imports. */
+/** Returns the imports of each file in src. */
 async function importsOfSrc() {
   const files = (await readdir(SRC, { recursive: true })).filter((path) => path.endsWith('.ts'));
   const read = async (file) => [file, imported(file, await readFile(new URL(file, SRC), 'utf8'))];
   return new Map(await Promise.all(files.map(read)));
 }
 
-/** The first circle that is found, as a path back to its beginning, or null. */
+/** Returns the first circle, as a path that ends where it begins. Returns null if there is no circle. */
 function circle(imports) {
   const done = new Set();
   const visit = (file, path) => {

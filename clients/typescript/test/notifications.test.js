@@ -1,4 +1,4 @@
-/** The demo data of `readstate dev` has ten unseen notifications for ada, each with a sender or a resource. */
+/** `readstate dev` has ten unseen notifications for ada. Each has a sender or a resource. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -22,7 +22,7 @@ const FIELDS = [
 
 let stack;
 let ada;
-/** Newest first, as they were at the beginning. Each test that changes one has one of its own. */
+/** The notifications at the start, newest first. Each test changes other ones. */
 let given;
 
 before(async () => {
@@ -36,7 +36,7 @@ async function clientFor(user, scope) {
   return new ReadState({ baseUrl: stack.url, token: await stack.token(user, '--scope', scope) });
 }
 
-/** The list without what only `include` fills in. */
+/** Removes the fields of `include`. */
 function bare(notifications) {
   return notifications.map((notification) => ({ ...notification, sender: null, resource: null }));
 }
@@ -118,7 +118,7 @@ test('the summary counts what is unseen and unread', async () => {
 
 // ── Acting ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-test('seen once, a notification stays as it is', async () => {
+test('a second call of seen changes nothing', async () => {
   const seen = await ada.markNotificationSeen(given[9].id, BOTH);
   assert.equal(seen.status, 'seen');
   assert.equal(seen.updated_at, seen.seen_at);
@@ -146,7 +146,7 @@ test('a dismissed notification leaves the list, and is found by its id', async (
   assert.ok((await allOf()).every((notification) => notification.id !== id));
 });
 
-test('the same call with the same key is answered with the same, and another call is refused', async () => {
+test('the same call with the same key gets the same answer, and another call is refused', async () => {
   const options = { idempotencyKey: crypto.randomUUID() };
   const seen = await ada.markNotificationSeen(given[6].id, options);
   await ada.markNotificationRead(given[6].id);
@@ -160,7 +160,7 @@ test('the same call with the same key is answered with the same, and another cal
   });
 });
 
-test('all are marked as seen, up to the newest that was shown', async () => {
+test('all notifications up to the newest on the screen become seen', async () => {
   const idempotencyKey = crypto.randomUUID();
   const older = await ada.markAllNotificationsSeen({ upTo: given[3].id, idempotencyKey });
   assert.deepEqual(older, { changed_count: 3 });
@@ -188,7 +188,7 @@ function refusal(kind, expected) {
   };
 }
 
-test("somebody else's notification and one that does not exist are the same", async () => {
+test("another user's notification and an unknown id give the same error", async () => {
   const grace = await clientFor('grace', SCOPES);
   for (const call of [
     () => grace.markNotificationSeen(given[0].id),
@@ -214,7 +214,7 @@ test('a token that is not valid is refused', async () => {
   await assert.rejects(stranger.getUnreadSummary(), refusal(UnauthorizedError, { status: 401 }));
 });
 
-test('a parameter that is not valid is named', async () => {
+test('the error names the wrong parameter', async () => {
   for (const [param, options] of [
     ['limit', { limit: 101 }],
     ['cursor', { cursor: 'nonsense' }],

@@ -1,4 +1,4 @@
-/** What a user gets from npm. */
+/** The package that users install. */
 
 import assert from 'node:assert/strict';
 import { copyFile, readdir, readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { CHECKOUT, createApplication, run } from './application.js';
 import { startStack } from './stack.js';
 
 let application;
-/** The files of the package, as paths below its folder. */
+/** The paths of all files in the package. */
 let files;
 
 before(async () => {
@@ -22,7 +22,7 @@ after(() => application?.remove());
 
 const read = (path) => readFile(join(application.package, path), 'utf8');
 
-// ── What it holds ────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Contents ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('the package holds its licence, its documentation, and code with its types and sources', () => {
   for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'src/index.ts']) {
@@ -62,12 +62,12 @@ test('the documentation leads to no file that is not in the package', async () =
   assert.deepEqual(links.filter((link) => !/^(https:|#)/.test(link)), []);
 });
 
-// ── How it is loaded ─────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Loading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const IMPORT = "import { BadRequestError, ReadState } from '@readstate/client';";
 const REQUIRE = "const { BadRequestError, ReadState } = require('@readstate/client');";
 
-/** Marks events, and prints what it saw. */
+/** Marks events, and prints the results. */
 const PROGRAM = `
   (async () => {
     const [baseUrl, token] = process.argv.slice(2);
@@ -107,7 +107,7 @@ test('a tool that knows only `main` finds the same module', async () => {
   assert.equal(await application.output('main.cjs', source), 'true');
 });
 
-// ── How it is compiled ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── Compiling ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const COMPILED = {
   'node10': ['typescript', '--module commonjs --moduleResolution node10 --ignoreDeprecations 6.0 types.ts'],

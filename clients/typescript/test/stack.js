@@ -1,4 +1,4 @@
-/** Starts the real service, as its users do: `readstate dev` in a folder of its own. `readstate` must be on PATH. */
+/** Starts the real service with `readstate dev`, in its own folder. `readstate` must be on PATH. */
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 const START_MS = 90_000;
 const STOP_MS = 15_000;
 
-/** PostgreSQL, demo data, server and gateway. `settings` are environment variables. */
+/** Starts PostgreSQL with demo data, the server and the gateway. `settings` are environment variables. */
 export async function startStack(settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'readstate-ts-'));
   const [grpc, admin, rest, gatewayAdmin] = await freeAddresses(4);
@@ -33,7 +33,7 @@ export async function startStack(settings = {}) {
   });
   return {
     url: `http://${rest}`,
-    /** A token, as `readstate token --user USER MORE…` prints it. */
+    /** Returns a token. `more` are further options of `readstate token`. */
     token: async (user, ...more) => {
       const options = { cwd: folder, env: environment({}) };
       const { stdout } = await promisify(execFile)('readstate', ['token', '--user', user, ...more], options);
@@ -43,7 +43,7 @@ export async function startStack(settings = {}) {
   };
 }
 
-/** A gateway whose server is away. */
+/** Starts a gateway without a server. */
 export async function startLonelyGateway() {
   const [nobody, rest, admin] = await freeAddresses(3);
   const service = run(tmpdir(), ['gateway'], {
@@ -56,7 +56,7 @@ export async function startLonelyGateway() {
   return { url: `http://${rest}`, stop: service.stop };
 }
 
-/** `HOST:PORT` of ports that nobody listens on. */
+/** Returns the addresses of free ports, as `HOST:PORT`. */
 export async function freeAddresses(count) {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
@@ -69,7 +69,7 @@ function run(cwd, args, settings) {
   const child = spawn('readstate', args, { cwd, env: environment(settings), stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
-    // Its end is what tells why it did not start.
+    // The end of the output says why the service did not start.
     stream.setEncoding('utf8').on('data', (text) => (output = (output + text).slice(-10_000)));
   }
   let ended = null;
@@ -97,13 +97,13 @@ function run(cwd, args, settings) {
   };
 }
 
-/** The environment without settings of another readstate. */
+/** Returns the environment with these settings, and without those of another readstate. */
 function environment(settings) {
   const others = Object.entries(process.env).filter(([name]) => !name.startsWith('READSTATE_'));
   return { ...Object.fromEntries(others), ...settings };
 }
 
-/** Removes the folder and, of root, the database that `dev` has put elsewhere: its name is recorded in the folder. */
+/** Removes the folder. For root, `dev` puts the database elsewhere, and writes its name into the folder. */
 async function removeData(folder) {
   const name = await readFile(join(folder, '.readstate', 'postgres-name'), 'utf8').catch(() => '');
   if (/^[0-9a-z]+$/.test(name)) {

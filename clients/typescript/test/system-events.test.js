@@ -44,12 +44,12 @@ test('marking again succeeds', async () => {
   for (const _ of [1, 2]) assert.deepEqual(await ada.markSystemEventAsUnread(4), DONE);
 });
 
-test('events of another organisation and ids of nothing are ignored', async () => {
+test('events of another organisation and unknown ids are ignored', async () => {
   assert.deepEqual(await ada.markSystemEventAsRead([51, 4711, 5]), DONE);
   assert.deepEqual(await ada.markSystemEventAsUnread([51, 4711, 5]), DONE);
 });
 
-test('the methods may be passed on by themselves', async () => {
+test('the methods work when they are detached from the client', async () => {
   const { markSystemEventAsRead, markSystemEventAsUnread } = ada;
   assert.deepEqual(await Promise.all([6, 7].map(markSystemEventAsRead)), [DONE, DONE]);
   assert.deepEqual(await Promise.all([6, 7].map(markSystemEventAsUnread)), [DONE, DONE]);
@@ -63,7 +63,7 @@ test('a base URL may end with a slash, and be a URL', async () => {
 });
 
 for (const nothing of [[], 0, -1, 1.5, NaN, [0.5, -7], '5']) {
-  test(`${inspect(nothing)} is refused, for it holds no valid id`, async () => {
+  test(`${inspect(nothing)} is refused, because it has no valid id`, async () => {
     for (const mark of [ada.markSystemEventAsRead, ada.markSystemEventAsUnread]) {
       await assert.rejects(mark(nothing), (error) => {
         assert.ok(error instanceof BadRequestError);
@@ -101,11 +101,11 @@ test('an expired token is refused', async () => {
   }
 });
 
-test('a user whom the service does not know is refused', async () => {
+test('an unknown user is refused', async () => {
   await assert.rejects((await clientFor('nobody')).markSystemEventAsRead(1), UnauthorizedError);
 });
 
-test('without an organisation nothing is read, and unread does nothing', async () => {
+test('without an organisation, read is refused and unread does nothing', async () => {
   const carol = await clientFor('carol');
   await assert.rejects(carol.markSystemEventAsRead(1), (error) => {
     assert.ok(error instanceof ForbiddenError);
@@ -116,7 +116,7 @@ test('without an organisation nothing is read, and unread does nothing', async (
   assert.deepEqual(await carol.markSystemEventAsUnread(1), DONE);
 });
 
-test('a token function is asked for a new token when its token has expired', async () => {
+test('after its token has expired, a token function is asked for a new one', async () => {
   const [expired, good] = await Promise.all([stack.token('ada', '--expires-in', '-60'), stack.token('ada')]);
   const asked = [];
   const token = async (renew) => {
@@ -127,12 +127,12 @@ test('a token function is asked for a new token when its token has expired', asy
   assert.deepEqual(asked, [false, true]);
 });
 
-test('a path below the base URL that leads nowhere is told', async () => {
+test('a wrong path in the base URL is an error', async () => {
   const lost = new ReadState({ baseUrl: `${stack.url}/elsewhere/`, token: await stack.token('ada') });
   await assert.rejects(lost.markSystemEventAsRead(1), NotFoundError);
 });
 
-test('a gateway whose server is away says so', async () => {
+test('a gateway without its server is an error', async () => {
   const gateway = await startLonelyGateway();
   try {
     const client = new ReadState({ baseUrl: gateway.url, token: await stack.token('ada') });
@@ -148,7 +148,7 @@ test('a gateway whose server is away says so', async () => {
   }
 });
 
-test('an address where nobody listens is a network error', async () => {
+test('an address without a listener is a network error', async () => {
   const [nobody] = await freeAddresses(1);
   const client = new ReadState({ baseUrl: `http://${nobody}`, token: 'a.b.c' });
   await assert.rejects(client.markSystemEventAsRead(1), (error) => {

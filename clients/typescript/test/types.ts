@@ -1,4 +1,4 @@
-/** What a user's compiler must accept and refuse. package.test.js compiles it and never runs it. */
+/** Code that a compiler must accept, and lines that it must refuse. package.test.js compiles it and never runs it. */
 
 import {
   ApiError,
@@ -13,7 +13,7 @@ import {
 
 const readstate = new ReadState({ baseUrl: 'https://readstate.example', token: 'a.b.c' });
 
-// The two methods exactly as the contract declares them.
+// The contract declares the two methods like this.
 type Mark = (systemEventLogId: number | number[]) => Promise<SystemEventReadStatusResponse>;
 export const read: Mark = readstate.markSystemEventAsRead;
 export const unread: Mark = readstate.markSystemEventAsUnread;

@@ -1,11 +1,12 @@
 """Requests of NotificationService, field by field."""
 
+import json
 from typing import Any
 
 import pytest
 
 from readstate.errors import InvalidRequest
-from readstate.model import Actor, ActorType, NotificationContent, NotificationQuery, Priority, Status
+from readstate.model import NotificationContent, NotificationQuery, Priority, Status
 from readstate.rpc.notifications.convert import include, new_content, query
 from readstate.rpc.page_token import cursor, position
 from readstate.v1 import notifications_pb2 as pb
@@ -48,9 +49,14 @@ def test_the_longest_texts_are_taken() -> None:
     longest: dict[str, Any] = {"category": "c" * 255, "title": "t" * 1_000, "body": "b" * 2_000}
     sender: dict[str, Any] = {"id": "a" * 255, "type": pb.ACTOR_TYPE_USER, "avatar_url": "u" * 2_048}
 
-    assert new_content(pb.CreateNotificationsRequest(**longest, sender=sender)).sender == Actor(
-        "a" * 255, ActorType.USER, None, None, "u" * 2_048
-    )
+    stored = new_content(pb.CreateNotificationsRequest(**longest, sender=sender)).sender
+    assert json.loads(stored or "") == {
+        "id": "a" * 255,
+        "type": "user",
+        "name": None,
+        "handle": None,
+        "avatar_url": "u" * 2_048,
+    }
 
 
 def test_what_is_left_out_has_its_default() -> None:

@@ -1,19 +1,32 @@
 """Ten unseen notifications for ada of acme: every category of the seed, each with a sender or a resource."""
 
+import json
 from typing import Final
 
-from readstate.model import Actor, ActorType, Entity, NotificationContent, NotificationQuery, Priority, Status
+from readstate.model import NotificationContent, NotificationQuery, Priority, Status
 from readstate.store.members import MemberStore
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 
-_GRACE: Final = Actor("grace", ActorType.USER, "Grace", "grace@acme.example", "https://acme.example/people/grace.png")
-_DESK: Final = Actor("customer-service", ActorType.GROUP, "Customer Service", None, None)
-_AGENT: Final = Actor("agent-7", ActorType.AGENT, "Night watch", None, None)
-_KEY: Final = Actor("key-3", ActorType.API_KEY, "Shop", "sk_live_…4f2a", None)
-_LAUNCH: Final = Entity("conv-1", "conversation", "Launch", None)
-_ORDER: Final = Entity("order-1001", "order", "SO-1001", None)
-_RUN: Final = Entity("run-42", "agent_run", "Nightly check", None)
+
+def _actor(id: str, type: str, name: str, handle: str | None = None, avatar_url: str | None = None) -> str:
+    """A sender as it is stored. The rpc room makes the same of a message, which nobody sends here."""
+    return json.dumps({"id": id, "type": type, "name": name, "handle": handle, "avatar_url": avatar_url})
+
+
+def _entity(id: str, type: str, name: str) -> str:
+    """A resource as it is stored."""
+    return json.dumps({"id": id, "type": type, "name": name, "handle": None})
+
+
+_GRACE: Final = _actor("grace", "user", "Grace", "grace@acme.example", "https://acme.example/people/grace.png")
+_DESK: Final = _actor("customer-service", "group", "Customer Service")
+_AGENT: Final = _actor("agent-7", "agent", "Night watch")
+_KEY: Final = _actor("key-3", "api_key", "Shop", "sk_live_…4f2a")
+_LAUNCH: Final = _entity("conv-1", "conversation", "Launch")
+_ORDER: Final = _entity("order-1001", "order", "SO-1001")
+_RUN: Final = _entity("run-42", "agent_run", "Nightly check")
+_ACME: Final = _entity("acme", "account", "Acme")
 
 NOTIFICATIONS: Final = (
     NotificationContent("chat.added", "Grace added you to Launch", None, Priority.LOW, _GRACE, _LAUNCH),
@@ -25,14 +38,7 @@ NOTIFICATIONS: Final = (
     NotificationContent("agent.run_completed", "Nightly check is done", "No findings", Priority.LOW, _AGENT, _RUN),
     NotificationContent("agent.alert", "Nightly check is worried", "A disk is full", Priority.HIGH, _AGENT, _RUN),
     NotificationContent("agent.alert", "Nightly check is calm", "It has been emptied", Priority.NORMAL, _AGENT, None),
-    NotificationContent(
-        "system.broadcast",
-        "Maintenance on Sunday",
-        "From 2 to 3",
-        Priority.NORMAL,
-        None,
-        Entity("acme", "account", "Acme", None),
-    ),
+    NotificationContent("system.broadcast", "Maintenance on Sunday", "From 2 to 3", Priority.NORMAL, None, _ACME),
 )
 
 

@@ -51,17 +51,19 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
         member = caller.in_organization()
         included = include(request.include)
         notification = await self._notifications.find(member, request.id)
-        return pb.GetNotificationResponse(notification=render(notification, included))
+        reply = pb.GetNotificationResponse()
+        render(notification, included, reply.notification)
+        return reply
 
     async def ListNotifications(self, request: pb.ListNotificationsRequest, _: Context) -> pb.ListNotificationsResponse:
         member = caller.in_organization()
         wanted = query(request)
         included = include(request.include)
         page = await self._notifications.page(member, wanted)
-        return pb.ListNotificationsResponse(
-            notifications=[render(notification, included) for notification in page.notifications],
-            next_cursor=None if page.next_before is None else cursor(page.next_before),
-        )
+        reply = pb.ListNotificationsResponse(next_cursor=None if page.next_before is None else cursor(page.next_before))
+        for notification in page.notifications:
+            render(notification, included, reply.notifications.add())
+        return reply
 
     async def GetUnreadSummary(self, _: pb.GetUnreadSummaryRequest, __: Context) -> pb.GetUnreadSummaryResponse:
         summary = await self._notifications.unread_summary(caller.in_organization())
@@ -101,6 +103,8 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
 
         async def act() -> R:
             notification = await action(member, request.id)
-            return reply_type(notification=render(notification, included))
+            reply = reply_type()
+            render(notification, included, reply.notification)
+            return reply
 
         return await self._idempotency.once(request, reply_type, act)

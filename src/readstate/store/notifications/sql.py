@@ -2,12 +2,13 @@
 
 from typing import Final
 
-_COLUMNS: Final = """
-    seq, id, category, title, body, priority, sender, resource, seen_at, read_at, dismissed_at, created_at, updated_at
-"""
+from readstate.model import Notification
+
+_COLUMNS: Final = ", ".join(Notification._fields)
 
 # One statement for all rows. The stream's row is locked first and its value is read under the lock, where the snapshot
-# does not matter; the clock is read there too, so that times follow the order of the list.
+# does not matter; the clock is read there too, so that times follow the order of the list. $4 to $9 are the fields of
+# NotificationContent in their order: they are named here once more, because two of them need a cast.
 CREATE_NOTIFICATIONS: Final = """
 WITH stream AS (
     INSERT INTO notification_stream AS s (org_key, last_seq) VALUES ($1, 1)

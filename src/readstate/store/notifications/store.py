@@ -16,7 +16,6 @@ from readstate.model import (
     UnreadSummary,
 )
 from readstate.store.notifications import sql
-from readstate.store.notifications.rows import columns, notification
 from readstate.store.pool import Connection, Database
 
 _ID: Final = re.compile(r"nf_[a-z0-9]{12}", re.ASCII)
@@ -59,7 +58,7 @@ class NotificationStore:
             # Drawn anew in every attempt: one that is taken is the reason for the next.
             ids = new_ids(len(recipients))
             member_keys = [member.member_key for member in recipients]
-            await connection.rows(sql.CREATE_NOTIFICATIONS, recipients[0].org_key, member_keys, ids, *columns(content))
+            await connection.rows(sql.CREATE_NOTIFICATIONS, recipients[0].org_key, member_keys, ids, *content)
             return ids
 
         return await self._database.run(work, repeatable=False)
@@ -87,7 +86,7 @@ class NotificationStore:
         )
         shown = rows[: query.limit]
         next_before = shown[-1]["seq"] if len(rows) > query.limit else None
-        return NotificationPage([notification(row) for row in shown], next_before)
+        return NotificationPage([Notification._make(row) for row in shown], next_before)
 
     async def unread_summary(self, member: OrgMember) -> UnreadSummary:
         """How many of the member's notifications want attention."""
@@ -124,7 +123,7 @@ class NotificationStore:
         rows = await self._database.rows(statement, member.member_key, member.org_key, notification_id, repeatable=True)
         if not rows:
             raise NotificationNotFound
-        return notification(rows[0])
+        return Notification._make(rows[0])
 
 
 def new_ids(count: int) -> list[str]:

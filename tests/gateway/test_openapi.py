@@ -1,6 +1,7 @@
 """The description that the gateway serves: true of what it does, and readable without any other server."""
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -11,7 +12,8 @@ import pytest
 import yaml
 from httpx import AsyncClient
 
-from readstate.gateway import problems
+from readstate.gateway import notification_json, problems
+from readstate.v1 import notifications_pb2 as pb
 from tests.gateway.conftest import PATH, Bearer, Gateway
 from tests.tools import tool
 
@@ -76,6 +78,15 @@ def resolved(description: dict[str, Any], node: dict[str, Any]) -> dict[str, Any
             found = found[part]
         node = found
     return node
+
+
+async def test_the_fields_of_a_notification_are_described_as_they_are_written(description: dict[str, Any]) -> None:
+    full = pb.Notification(sender=pb.Actor(type=pb.ACTOR_TYPE_USER), resource=pb.Entity(id="ord_7"))
+    written = json.loads(notification_json.notification(full))
+
+    schemas = description["components"]["schemas"]
+    for name, fields in ("Notification", written), ("Actor", written["sender"]), ("Entity", written["resource"]):
+        assert list(schemas[name]["properties"]) == schemas[name]["required"] == list(fields)
 
 
 async def test_every_answer_is_described_with_an_example_of_its_own_words(description: dict[str, Any]) -> None:

@@ -3,14 +3,15 @@
 What a request says is passed on even if it is not valid. The server first checks who is calling, and then the fields.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from readstate.gateway import notification_json as write
 from readstate.gateway.body import json_object
-from readstate.gateway.notification_json import notification
+from readstate.gateway.message_json import words
 from readstate.gateway.request import Request, Routes
 from readstate.gateway.upstream import Upstream
 from readstate.v1 import notifications_pb2 as pb
@@ -19,8 +20,8 @@ from readstate.v1.notifications_pb2_grpc import NotificationServiceStub
 ROOT: Final = "/v1/messaging"
 
 _STATUSES: Final[dict[str, Any]] = {
-    name.removeprefix("NOTIFICATION_STATUS_").lower(): number
-    for name, number in pb.NotificationStatus.items()
+    word: number
+    for number, word in words(pb.NotificationStatus.DESCRIPTOR).items()
     if number != pb.NOTIFICATION_STATUS_UNSPECIFIED
 }
 _NOT_A_STATUS: Final = -1
@@ -35,29 +36,27 @@ def routes(upstream: Upstream) -> Routes:
         async def act(request: Request) -> Response:
             message = request_type(id=request.parameters["id"], include=_include(request.query))
             reply, headers = await upstream.call_once(method, message, request)
-            return JSONResponse(notification(reply.notification), headers=headers)
+            return _json(write.notification(reply.notification), headers)
 
         return act
 
     async def get_one(request: Request) -> Response:
         message = pb.GetNotificationRequest(id=request.parameters["id"], include=_include(request.query))
         reply = await upstream.call(stub.GetNotification, message, request)
-        return JSONResponse(notification(reply.notification))
+        return _json(write.notification(reply.notification))
 
     async def get_list(request: Request) -> Response:
         reply = await upstream.call(stub.ListNotifications, _list_request(request.query), request)
-        data = [notification(message) for message in reply.notifications]
-        next_cursor = reply.next_cursor if reply.HasField("next_cursor") else None
-        return JSONResponse({"object": "list", "data": data, "next_cursor": next_cursor})
+        return _json(write.page(reply))
 
     async def get_summary(request: Request) -> Response:
         reply = await upstream.call(stub.GetUnreadSummary, pb.GetUnreadSummaryRequest(), request)
-        return JSONResponse({"unseen_count": reply.unseen_count, "unread_count": reply.unread_count})
+        return _json(write.summary(reply))
 
     async def mark_all_seen(request: Request) -> Response:
         message = pb.MarkAllNotificationsSeenRequest(up_to=_up_to(request.body))
         reply, headers = await upstream.call_once(stub.MarkAllNotificationsSeen, message, request)
-        return JSONResponse({"changed_count": reply.changed_count}, headers=headers)
+        return _json(write.marked(reply), headers)
 
     one = f"{ROOT}/notifications/{{id}}"
     return {
@@ -69,6 +68,10 @@ def routes(upstream: Upstream) -> Routes:
         f"{one}/actions/read": {"POST": action(stub.MarkNotificationRead, pb.MarkNotificationReadRequest)},
         f"{one}/actions/dismiss": {"POST": action(stub.DismissNotification, pb.DismissNotificationRequest)},
     }
+
+
+def _json(text: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(text, headers=headers, media_type="application/json")
 
 
 def _include(query: QueryParams) -> list[str]:

@@ -1,6 +1,23 @@
-"""The time by which the call being served must have ended.
+"""The one account of time: when the call being served ends, and what each step of it may take.
 
-A context variable, because every layer below a handler needs it and none should have to pass it on.
+All figures are seconds and upper bounds. No step outlasts the one above it, so whoever waits is told by the one below:
+
+    client    |----------------------------------------------------------|  6     CLIENT, the gateway's too
+    call      |------------------------------------------------|            5     CALL, or the client's where less
+    queue     |-----|                                                             until a writer is free
+    batch           |-----------|                                           1     BATCH, its own: not its calls'
+    acquire         |--|                                                    1     ACQUIRE, or half of what remains
+    statement          |-----|                                                    what remains but RESERVE, or half
+    release                  |--|                                           0.25  RELEASE
+
+A call that goes alone takes the last three steps within its own time, a batch within its second. BEGIN, COMMIT and
+ROLLBACK belong to the statement, and each has at most 2 s (TRANSACTION). Behind all of it PostgreSQL ends a statement
+after 5 s and a wait for a lock after 1 s: the role's defaults, which `readstate migrate` sets.
+
+Two checks live outside of calls: readiness gives the database 1 s (READINESS), and the gateway gives the server's
+health 2 s (GATEWAY_READINESS).
+
+When a call ends is a context variable, because every layer below a handler needs it and none should have to pass it on.
 """
 
 import time
@@ -9,8 +26,35 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+CLIENT_SECONDS: Final = 6.0
+"""What our clients and the gateway give a call. The server ends every call sooner, so its own answer comes first."""
+
 CALL_SECONDS: Final = 5.0
-"""Seconds that one call may take at most, also where its client allows more or names no deadline."""
+"""What one call may take, also where its client allows more or names no deadline."""
+
+BATCH_SECONDS: Final = 1.0
+"""What a batch of calls may take. It is not bound by its calls' deadlines: the shortest would fail them all."""
+
+ACQUIRE_SECONDS: Final = 1.0
+"""Bounds taking a connection from the pool, which may have to open it first: with TLS and a password that takes seven
+round trips, and a whole pool is opened at once after its connections were lost."""
+
+RESERVE_SECONDS: Final = 0.3
+"""What a statement leaves of the call's time, for giving its connection back and telling the caller."""
+
+RELEASE_SECONDS: Final = 0.25
+"""Bounds giving a connection back. With a stalled server `pool.fetch(timeout=…)` was still stuck after 9 s in the
+release; bounded, a call was free after 1.25 s."""
+
+TRANSACTION_SECONDS: Final = 2.0
+"""Bounds BEGIN, COMMIT and ROLLBACK, which the driver sends by itself: the end of a call must not wait for a server
+that has stalled."""
+
+READINESS_SECONDS: Final = 1.0
+"""What the database has to answer the readiness check."""
+
+GATEWAY_READINESS_SECONDS: Final = 2.0
+"""What the server has to tell the gateway its health."""
 
 _ends_at: ContextVar[float] = ContextVar("readstate_deadline")
 
@@ -34,3 +78,14 @@ def remaining() -> float:
     """Seconds left, negative when time is up; `CALL_SECONDS` where no call is being served."""
     ends_at = _ends_at.get(None)
     return CALL_SECONDS if ends_at is None else ends_at - time.monotonic()
+
+
+def acquire_seconds(remaining: float) -> float:
+    """What of the remaining time taking a connection may use."""
+    return min(ACQUIRE_SECONDS, remaining / 2)
+
+
+def statement_seconds(remaining: float) -> float:
+    """What of the remaining time a statement may use: all but the reserve. Where little remains it is half of that, or
+    a client with a deadline of 0.3 s would never be served."""
+    return remaining - min(RESERVE_SECONDS, remaining / 2)

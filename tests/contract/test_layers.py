@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("readstate.telemetry", "readstate.v1"),
     },
     "v1": GRPC,
-    "client": {*GRPC, "readstate.errors", "readstate.model", "readstate.v1"},
+    "client": {*GRPC, "readstate.deadline", "readstate.errors", "readstate.model", "readstate.v1"},
     "http": {
         *("httptools", "prometheus_client", "starlette", "uvicorn"),
         *("readstate.errors", "readstate.telemetry"),
@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gateway": {
         *GRPC,
         *("starlette", "structlog"),
-        *(f"readstate.{room}" for room in ("config", "errors", "http", "telemetry", "v1")),
+        *(f"readstate.{room}" for room in ("config", "deadline", "errors", "http", "telemetry", "v1")),
     },
     "check": {*GRPC, "cryptography", "readstate.config", "readstate.errors"},
     "server": {

@@ -9,12 +9,12 @@ from typing import Any, Final, TypeAlias
 import grpc
 from google.protobuf.message import Message
 
-from readstate import errors
+from readstate import deadline, errors
 from readstate.client.failures import closed, failure
 from readstate.v1 import notifications_pb2
 
-TIMEOUT: Final = 6.0
-"""Seconds. The server ends every call after 5, so its own answer comes first."""
+TIMEOUT: Final = deadline.CLIENT_SECONDS
+"""Seconds that a call has where nobody says otherwise."""
 
 Token: TypeAlias = str | Callable[[], Awaitable[str]]
 """A bearer token, or a function that fetches one. White space around a token does not matter: files end with it."""
@@ -81,12 +81,12 @@ class Caller:
         """
         key = () if idempotency_key is None else (("idempotency-key", _printable("idempotency_key", idempotency_key)),)
         ends = asyncio.get_running_loop().time() + (self._timeout if timeout is None else timeout)
-        deadline = asyncio.timeout_at(ends)
+        timer = asyncio.timeout_at(ends)
         try:
-            async with deadline:
+            async with timer:
                 return await self._authorized(partial(_send, method, request, ends, key))
         except TimeoutError:
-            if deadline.expired():
+            if timer.expired():
                 raise errors.OutOfTime from None
             raise
 

@@ -9,13 +9,10 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from readstate import deadline
 from readstate.config import GatewaySettings, read_file
 from readstate.gateway import problems
 from readstate.gateway.request import Request
-
-DEADLINE: Final = 6.0
-"""Seconds. The server ends every call after 5, so its own answer comes first."""
-HEALTH_DEADLINE: Final = 2.0
 
 _SERVICE_CONFIG: Final = {
     # Every address of a name in turn; one address is no different from gRPC's default.
@@ -68,7 +65,7 @@ class Upstream:
         """
         metadata = request.metadata()
         try:
-            return await method(message, timeout=DEADLINE, metadata=metadata)
+            return await method(message, timeout=deadline.CLIENT_SECONDS, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise problems.from_grpc(error) from error
 
@@ -76,7 +73,7 @@ class Upstream:
         """As `call`, with the idempotency key; returns also the headers that tell a replay."""
         metadata = (*request.metadata(), *request.idempotency_keys())
         try:
-            calling = method(message, timeout=DEADLINE, metadata=metadata)
+            calling = method(message, timeout=deadline.CLIENT_SECONDS, metadata=metadata)
             reply = await calling
             replayed = dict(await calling.trailing_metadata()).get("idempotent-replayed") == "true"
         except grpc.aio.AioRpcError as error:
@@ -86,7 +83,8 @@ class Upstream:
     async def is_serving(self) -> bool:
         """Whether the server says that it is ready."""
         try:
-            reply = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_DEADLINE)  # type: ignore[attr-defined]
+            seconds = deadline.GATEWAY_READINESS_SECONDS
+            reply = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=seconds)  # type: ignore[attr-defined]
         except grpc.aio.AioRpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)

@@ -11,7 +11,6 @@ from readstate import deadline
 from readstate.errors import ReadStateError
 
 PERIOD_SECONDS: Final = 1.0
-PATIENCE_SECONDS: Final = 1.0
 FAILURES_TO_FALL: Final = 3
 """One slow answer must not take a server out of rotation."""
 SUCCESSES_TO_RISE: Final = 2
@@ -67,7 +66,7 @@ class Readiness:
 
     async def _passes(self) -> bool:
         try:
-            with deadline.within(PATIENCE_SECONDS):
+            with deadline.within(deadline.READINESS_SECONDS):
                 await self._check()
         except ReadStateError:
             return False

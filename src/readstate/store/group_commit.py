@@ -19,8 +19,6 @@ from readstate.telemetry.metrics import LaneMetrics
 
 MOST_IDS: Final = 2_000
 """Ids that one batch holds; a call with more goes alone."""
-BATCH_SECONDS: Final = 1.0
-"""What a batch may take. It is not bound by its calls' deadlines: the shortest would fail them all."""
 WRITERS: Final = 2
 """Batches in flight at once: one that waits for a stuck row does not hold up the others. One, two and three measured
 alike under `make bench`."""
@@ -102,7 +100,7 @@ class GroupCommit:
     async def drain(self) -> None:
         """Wait for the batches in flight. For the end of a server, when no handler runs any more."""
         if self._writers:
-            await asyncio.wait(self._writers, timeout=BATCH_SECONDS)
+            await asyncio.wait(self._writers, timeout=deadline.BATCH_SECONDS)
 
     async def _write_until_empty(self) -> None:
         while self._queue:
@@ -124,7 +122,7 @@ class GroupCommit:
         # Whatever a batch dies of, cancellation included, its calls are told, and go alone.
         with suppress(Exception):
             try:
-                with deadline.within(BATCH_SECONDS):
+                with deadline.within(deadline.BATCH_SECONDS):
                     results = await self._together(batch)
             finally:
                 for write, result in zip(batch, results, strict=True):

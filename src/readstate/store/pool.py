@@ -16,22 +16,6 @@ from readstate.config import DatabaseSettings
 from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
 from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, DuplicateKey, SerializationConflict, translate
 
-ACQUIRE_SECONDS: Final = 1.0
-"""Bounds taking a connection from the pool, which may have to open it first: with TLS and a password that takes seven
-round trips, and a whole pool is opened at once after its connections were lost."""
-
-RELEASE_SECONDS: Final = 0.25
-"""Bounds giving a connection back. With a stalled server `pool.fetch(timeout=…)` was still stuck after 9 s in the
-release; bounded, a call was free after 1.25 s."""
-
-RESERVE_SECONDS: Final = 0.3
-"""What a statement leaves of the call's time, for giving its connection back and telling the caller: this, or half of
-what remains where that is less, or else a client with a deadline of 0.3 s would never be served."""
-
-TRANSACTION_SECONDS: Final = 2.0
-"""Bounds BEGIN, COMMIT and ROLLBACK, which the driver sends by itself: the end of a call must not wait for a server
-that has stalled."""
-
 RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
 
 PING: Final = "SELECT 1"
@@ -53,8 +37,7 @@ class Connection(asyncpg.Connection):
         Raises:
             OutOfTime: nothing remains; the statement was not sent.
         """
-        remaining = _time_left()
-        return await self.fetch(statement, *args, timeout=remaining - min(RESERVE_SECONDS, remaining / 2))
+        return await self.fetch(statement, *args, timeout=deadline.statement_seconds(_time_left()))
 
 
 def _time_left() -> float:
@@ -140,7 +123,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        seconds = min(ACQUIRE_SECONDS, _time_left() / 2)
+        seconds = deadline.acquire_seconds(_time_left())
         try:
             taken = await self._pool.acquire(timeout=seconds)
         except DRIVER_ERRORS as error:
@@ -149,7 +132,7 @@ class Database:
             yield taken  # type: ignore[misc]  # a proxy of our Connection
         finally:
             with suppress(*DRIVER_ERRORS):
-                await self._pool.release(taken, timeout=RELEASE_SECONDS)
+                await self._pool.release(taken, timeout=deadline.RELEASE_SECONDS)
 
     async def _renew(self, lost: Connection) -> None:
         """Trust neither this connection again nor, as what ended one has often ended all, those that were opened
@@ -184,7 +167,7 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
             min_size=min(2, settings.pool_size),
             max_size=settings.pool_size,
             timeout=5,
-            command_timeout=TRANSACTION_SECONDS,
+            command_timeout=deadline.TRANSACTION_SECONDS,
             connection_class=Connection,
             statement_cache_size=settings.statement_cache_size,
             max_cached_statement_lifetime=0,

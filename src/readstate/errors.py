@@ -59,6 +59,13 @@ class TooManyEventIds(InvalidRequest):
         super().__init__("event_ids", f"Too many ids: at most {limit}")
 
 
+class InvalidUndoToken(InvalidRequest):
+    reason = "INVALID_UNDO_TOKEN"
+
+    def __init__(self) -> None:
+        super().__init__("undo_token", "must be an undo_token that this member was given in this organisation")
+
+
 class MalformedRequest(ReadStateError):
     message = "the request is not a message of the method's type"
     reason = "MALFORMED_REQUEST"
@@ -104,6 +111,18 @@ class MissingScope(ReadStateError):
 class DirectoryFromClaims(ReadStateError):
     message = "members and organisations come from token claims here: there is no directory to write to"
     reason = "DIRECTORY_FROM_CLAIMS"
+
+
+class SystemEventNotFound(ReadStateError):
+    """Another organisation's, or nobody's: the caller is not told which."""
+
+    message = "system event not found"
+    reason = "SYSTEM_EVENT_NOT_FOUND"
+
+
+class Migrating(ReadStateError):
+    message = "the database is being upgraded: try again when `readstate migrate --finish` has run"
+    reason = "MIGRATING"
 
 
 class NotificationNotFound(ReadStateError):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 LARGEST_EVENT_ID: Final = 2**53 - 1
 """What a JSON client can hold (RFC 8259, section 6)."""
@@ -41,6 +41,18 @@ class OrgMember:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadState:
+    """What a member has not read in their organisation, at one moment."""
+
+    unread: int
+    """Events that are not read."""
+    head: int
+    """The largest `seq` that is committed, 0 where nothing has been recorded."""
+    version: int
+    """Rises with every change of what the member has read. 0 where nothing has changed yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarkResult:
     """What MarkRead or MarkUnread did."""
 
@@ -48,6 +60,35 @@ class MarkResult:
     """Events that were unread and are read now. For MarkUnread: events that were read and are unread now."""
     matched: int
     """Distinct ids that name an event of the caller's organisation."""
+    version: int = 0
+    """As in UnreadState: of the state that the call left or found, or of `state`, which may be later. 0 as long as
+    the upgrade to read cursors is not finished."""
+    state: UnreadState | None = None
+    """What the member has not read after the call, where that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkAllResult:
+    """What MarkAllRead did."""
+
+    changed: int
+    """Events that were unread and are read now."""
+    unread: int
+    version: int
+    """As in UnreadState."""
+    undo_token: str | None
+    """What `undo_mark_all` takes. None where nothing changed, and where it would be larger than 64 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoResult:
+    """What UndoMarkAllRead did."""
+
+    changed: int
+    """Events that were read and are unread now."""
+    unread: int
+    version: int
+    """As in UnreadState."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +103,86 @@ class NewSystemEvent:
     """A JSON object as text, as `jsonb` takes it."""
     occurred_at: datetime | None
     """None stands for the time of recording."""
+    actor_id: str | None = None
+    """Who did it."""
+    subject_id: str | None = None
+    """What it was done to."""
+    workspace_id: str | None = None
+    """Where in the organisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEvent:
+    """A recorded event, as one member sees it."""
+
+    event_id: int
+    seq: int
+    """The position in the organisation's stream."""
+    type: str
+    title: str
+    payload: str | None
+    """A JSON object as text."""
+    occurred_at: datetime
+    recorded_at: datetime
+    actor_id: str | None
+    subject_id: str | None
+    workspace_id: str | None
+    read: bool
+    """Whether the member has read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which page of an organisation's events. An empty filter lets everything pass."""
+
+    limit: int
+    before: int | None = None
+    """Only events below this `seq`; None for the newest."""
+    skip: int = 0
+    """Events of the list to leave out before the page begins, at most 10,000."""
+    unread_only: bool = False
+    types: tuple[str, ...] = ()
+    actor_ids: tuple[str, ...] = ()
+    subject_ids: tuple[str, ...] = ()
+    workspace_ids: tuple[str, ...] = ()
+    occurred_from: datetime | None = None
+    """Not before this moment."""
+    occurred_before: datetime | None = None
+    """Before this moment, which is not included."""
+    with_total: bool = False
+    """Whether to count the events that pass the filter, on every page."""
+    order: Literal["seq", "occurred_at"] = "seq"
+    """Newest first by `seq`; or by `occurred_at`, and where that is the same by `seq`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events, newest first. All of it comes from one snapshot."""
+
+    events: list[SystemEvent]
+    next_before: int | None
+    """`before` of the next page, or None on the last one, and always None in the order of `occurred_at`."""
+    state: UnreadState
+    total: int | None
+    """How many events pass the filter, `before` and `skip` aside. None where that was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A member who has read an event."""
+
+    user_id: str
+    read_at: datetime | None
+    """When, where that is known: what mark-all covers has no time of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderPage:
+    """Some of those who have read an event. May be empty and still not be the last one."""
+
+    readers: list[Reader]
+    next_after: int | None
+    """`after` of the next page, or None on the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +191,8 @@ class NewMember:
 
     user_id: str
     org_id: str | None
+    start_read: bool = False
+    """Whether what has been recorded so far counts as read for a member who is new in the organisation."""
 
 
 class Priority(StrEnum):
@@ -161,6 +284,8 @@ class UnreadSummary:
     unseen: int
     unread: int
     """Unseen ones, and those that are seen but not read."""
+    version: int = 0
+    """Rises with every change of the member's notifications."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ Call: TypeAlias = "asyncio.Task[MarkResult]"
     )
 )
 async def test_counts_are_each_calls_own(connection: Connection, marks: MarkStore, calls: Calls) -> None:
-    await connection.execute("TRUNCATE organization, member, event_stream, system_event, read_mark RESTART IDENTITY")
+    await connection.execute(
+        "TRUNCATE organization, member, event_stream, system_event, read_mark, read_cursor RESTART IDENTITY"
+    )
     await data.load(connection, events=30, members=3)
 
     results = await asyncio.gather(*(marks.mark_read(OrgMember(key, 1), ids) for key, ids in calls))

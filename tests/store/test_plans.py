@@ -16,13 +16,11 @@ from tests.store.data import Connection
 LARGE = ("system_event", "read_mark", "member")
 
 STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "mark read": (sql.MARK_READ, (1, 7, list(range(1, 200)))),
-    "mark unread": (sql.MARK_UNREAD, (1, 7, list(range(1, 200)))),
     "mark read together": (sql.MARK_READ_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "find member": (members.FIND_MEMBER, ("user7",)),
     "delete marks of removed": (sql.DELETE_MARKS_OF_REMOVED, (7, 5000)),
-    "record events": (events.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None])),
+    "record events": (events.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
 }
 
 

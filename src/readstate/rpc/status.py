@@ -20,6 +20,8 @@ CODES: Final[dict[type[errors.ReadStateError], StatusCode]] = {
     errors.MissingScope: StatusCode.PERMISSION_DENIED,
     errors.DirectoryFromClaims: StatusCode.FAILED_PRECONDITION,
     errors.EventIdsExhausted: StatusCode.FAILED_PRECONDITION,
+    errors.Migrating: StatusCode.FAILED_PRECONDITION,
+    errors.SystemEventNotFound: StatusCode.NOT_FOUND,
     errors.NotificationNotFound: StatusCode.NOT_FOUND,
     errors.IdempotencyKeyReused: StatusCode.FAILED_PRECONDITION,
     errors.IdempotencyKeyInUse: StatusCode.ABORTED,

@@ -17,12 +17,16 @@ LOCK_STREAM: Final = "SELECT last_event_id FROM event_stream WHERE org_key = $1 
 RECORD_EVENTS: Final = """
 WITH missing AS MATERIALIZED (
     SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
-      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, position)
+      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
+                  $9::text[])
+           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, actor_id, subject_id, workspace_id,
+                                 position)
      WHERE NOT EXISTS (SELECT FROM system_event e WHERE e.org_key = $1 AND e.event_id = i.event_id)),
 inserted AS (
-    INSERT INTO system_event (org_key, seq, event_id, type, title, payload, occurred_at)
-    SELECT $1, s.last_seq + m.nth, m.event_id, m.type, m.title, m.payload::jsonb, coalesce(m.occurred_at, now())
+    INSERT INTO system_event (org_key, seq, event_id, type, title, payload, occurred_at,
+                              actor_id, subject_id, workspace_id)
+    SELECT $1, s.last_seq + m.nth, m.event_id, m.type, m.title, m.payload::jsonb, coalesce(m.occurred_at, now()),
+           m.actor_id, m.subject_id, m.workspace_id
       FROM missing m, event_stream s
      WHERE s.org_key = $1)
 UPDATE event_stream
@@ -70,6 +74,9 @@ async def _record(connection: Connection, org_id: str, events: Sequence[NewSyste
         [event.title for _, event in rows],
         [event.payload for _, event in rows],
         [event.occurred_at for _, event in rows],
+        [event.actor_id for _, event in rows],
+        [event.subject_id for _, event in rows],
+        [event.workspace_id for _, event in rows],
     )
     return event_ids
 

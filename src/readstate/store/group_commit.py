@@ -33,12 +33,13 @@ class Write:
     member: OrgMember
     event_ids: Sequence[int]
     result: "asyncio.Future[MarkResult | None]"
-    """None says that the batch failed, and that the call has to go alone."""
+    """None says that the batch failed, or could not serve this call: it has to go alone."""
     queued_at: float = field(default_factory=time.perf_counter)
 
 
 Alone = Callable[[OrgMember, Sequence[int]], Awaitable[MarkResult]]
-Together = Callable[[Sequence[Write]], Awaitable[Sequence[MarkResult]]]
+Together = Callable[[Sequence[Write]], Awaitable[Sequence[MarkResult | None]]]
+"""None stands for a call that this batch could not serve, and that has to go alone."""
 
 
 class GroupCommit:

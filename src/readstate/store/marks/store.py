@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from readstate.model import MarkResult, OrgMember
-from readstate.store.group_commit import GroupCommit, Write
-from readstate.store.marks import sql
+from readstate.store.group_commit import GroupCommit
+from readstate.store.inbox.count import UnreadCounts
+from readstate.store.marks.sql import MARK_READ_TOGETHER, MARK_UNREAD_TOGETHER
+from readstate.store.marks.writer import MarkWriter, ReadWriter
 from readstate.store.pool import Database
 from readstate.telemetry.metrics import LaneMetrics, Metrics
 
@@ -17,49 +20,38 @@ class MarkStore:
     """
 
     def __init__(self, database: Database, metrics: Metrics) -> None:
-        self._reads = _lane(database, sql.MARK_READ, sql.MARK_READ_TOGETHER, metrics.lane("read"))
-        self._unreads = _lane(database, sql.MARK_UNREAD, sql.MARK_UNREAD_TOGETHER, metrics.lane("unread"))
+        self._counts = UnreadCounts(database)
+        self._reads = _lane(ReadWriter(database, MARK_READ_TOGETHER), metrics.lane("read"))
+        self._unreads = _lane(MarkWriter(database, MARK_UNREAD_TOGETHER), metrics.lane("unread"))
 
-    async def mark_read(self, member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
-        """Mark the events of the member's organisation as read; other ids name nothing. The first mark wins."""
-        return await self._reads.submit(member, event_ids)
+    async def mark_read(self, member: OrgMember, event_ids: Sequence[int], with_state: bool = False) -> MarkResult:
+        """Mark the events of the member's organisation as read; other ids name nothing. The first mark wins.
 
-    async def mark_unread(self, member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
-        """Remove the member's marks of these events; other ids name nothing."""
-        return await self._unreads.submit(member, event_ids)
+        `with_state` asks for what is unread afterwards, from one snapshot that is later than the mark.
+
+        Raises:
+            Migrating: the state is asked for, and the upgrade to read cursors is not finished. Nothing is marked.
+        """
+        return await self._mark(self._reads, member, event_ids, with_state)
+
+    async def mark_unread(self, member: OrgMember, event_ids: Sequence[int], with_state: bool = False) -> MarkResult:
+        """Remove the member's marks of these events; other ids name nothing. `with_state` as in `mark_read`."""
+        return await self._mark(self._unreads, member, event_ids, with_state)
 
     async def drain(self) -> None:
         """Wait for writes in flight, also those whose callers have left."""
         await asyncio.gather(self._reads.drain(), self._unreads.drain())
 
-
-def _lane(database: Database, alone: str, together: str, metrics: LaneMetrics) -> GroupCommit:
-    async def write_alone(member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
-        (row,) = await database.rows(alone, member.org_key, member.member_key, event_ids, repeatable=True)
-        return MarkResult(changed=row["changed"], matched=row["matched"])
-
-    async def write_together(batch: Sequence[Write]) -> list[MarkResult]:
-        if len(batch) == 1:
-            return [await write_alone(batch[0].member, batch[0].event_ids)]
-        rows = await database.rows(together, *_columns(batch), repeatable=True)
-        results = [MarkResult(changed=0, matched=0)] * len(batch)
-        for call, matched, changed in rows:
-            results[call] = MarkResult(changed=changed, matched=matched)
-        return results
-
-    return GroupCommit(write_alone, write_together, metrics)
+    async def _mark(
+        self, lane: GroupCommit, member: OrgMember, event_ids: Sequence[int], with_state: bool
+    ) -> MarkResult:
+        if not with_state:
+            return await lane.submit(member, event_ids)
+        await self._counts.require_finished()
+        result = await lane.submit(member, event_ids)
+        state = await self._counts.of(member)
+        return replace(result, version=state.version, state=state)
 
 
-def _columns(batch: Sequence[Write]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """One entry for each id of each call: the call's place in the batch, organisation, member and event."""
-    calls: list[int] = []
-    org_keys: list[int] = []
-    member_keys: list[int] = []
-    event_ids: list[int] = []
-    for call, write in enumerate(batch):
-        count = len(write.event_ids)
-        calls += [call] * count
-        org_keys += [write.member.org_key] * count
-        member_keys += [write.member.member_key] * count
-        event_ids += write.event_ids
-    return calls, org_keys, member_keys, event_ids
+def _lane(writer: MarkWriter, metrics: LaneMetrics) -> GroupCommit:
+    return GroupCommit(writer.alone, writer.together, metrics)

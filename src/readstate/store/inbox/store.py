@@ -10,15 +10,14 @@ from readstate.model import (
     OrgMember,
     Reader,
     ReaderPage,
-    SystemEvent,
     UndoResult,
     UnreadState,
 )
-from readstate.store.inbox import sql
+from readstate.store.inbox import pages, sql
 from readstate.store.inbox.count import UnreadCounts
 from readstate.store.inbox.undo_token import LARGEST, ranges, undo_token
 from readstate.store.pool import Connection, Database, Row
-from readstate.store.read_cursor.lock import settle, under_lock
+from readstate.store.read_cursor.lock import under_lock
 
 MOST_LOOKED_AT: Final = 10_000
 """Members that one page of readers looks at."""
@@ -50,16 +49,7 @@ class InboxStore:
     async def page(self, member: OrgMember, query: EventQuery) -> EventPage:
         """Events of the member's organisation, newest first. Pages neither repeat nor miss one while others come in."""
         await self._counts.require_finished()
-        statement = sql.LIST_BY_SEQ if query.order == "seq" else sql.LIST_BY_TIME
-
-        async def work(connection: Connection) -> EventPage:
-            while True:
-                rows = await connection.rows(statement, member.org_key, member.member_key, *_arguments(query))
-                if not rows[0]["behind"]:
-                    return _page(query, rows)
-                await settle(connection, member)
-
-        return await self._database.run(work, repeatable=True)
+        return await self._database.run(lambda connection: pages.page(connection, member, query), repeatable=True)
 
     async def mark_all_read(self, member: OrgMember, up_to: int) -> MarkAllResult:
         """Mark all events up to this `seq` as read, and none above."""
@@ -112,43 +102,3 @@ class InboxStore:
         else:
             next_after = rows[0]["last_looked_at"] if rows[0]["looked_at"] == MOST_LOOKED_AT else None
         return ReaderPage([Reader(row["user_id"], row["read_at"]) for row in found[:limit]], next_after)
-
-
-def _arguments(query: EventQuery) -> tuple[object, ...]:
-    return (
-        LARGEST_SEQ if query.before is None else query.before,
-        query.types or None,
-        query.actor_ids or None,
-        query.subject_ids or None,
-        query.workspace_ids or None,
-        query.occurred_from,
-        query.occurred_before,
-        query.unread_only,
-        query.limit + 1,  # one more than asked for says whether there is another page
-        query.skip,
-        query.with_total,
-    )
-
-
-def _page(query: EventQuery, rows: list[Row]) -> EventPage:
-    found = [row for row in rows if row["seq"] is not None]
-    events = [_event(row) for row in found[: query.limit]]
-    more = query.order == "seq" and len(found) > query.limit
-    state = UnreadState(rows[0]["unread"], rows[0]["head"], rows[0]["version"])
-    return EventPage(events, events[-1].seq if more else None, state, rows[0]["total"])
-
-
-def _event(row: Row) -> SystemEvent:
-    return SystemEvent(
-        event_id=row["event_id"],
-        seq=row["seq"],
-        type=row["type"],
-        title=row["title"],
-        payload=row["payload"],
-        occurred_at=row["occurred_at"],
-        recorded_at=row["recorded_at"],
-        actor_id=row["actor_id"],
-        subject_id=row["subject_id"],
-        workspace_id=row["workspace_id"],
-        read=row["read"],
-    )

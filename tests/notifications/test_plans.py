@@ -22,7 +22,10 @@ SELECT k, $1, s, now(), now(), CASE WHEN s % 2 = 0 THEN now() END,
        'nf_' || translate(to_char(k * 100000 + s, 'FM000000000000'), ' ', '0'), 'chat.message', 'Hello', 'normal'
   FROM generate_series(1, 100) AS k, generate_series(1, 1000) AS s
 """
-LOAD_STREAM = "UPDATE notification_stream SET last_seq = 1000 WHERE org_key = $1"
+LOAD_STREAM = """
+INSERT INTO notification_stream (org_key, last_seq) VALUES ($1, 20000)
+ON CONFLICT (org_key) DO UPDATE SET last_seq = EXCLUDED.last_seq
+"""
 LOAD_KEYS = """
 INSERT INTO idempotency_key (org_key, user_id, key, fingerprint, reply)
 SELECT 1, 'user-' || n, 'key', '', '' FROM generate_series(1, 50000) AS n
@@ -125,6 +128,7 @@ async def test_ten_thousand_are_marked_in_under_a_second(database: Database, sto
     ada = (await members(database))["ada"]
     load = LOAD.replace("generate_series(1, 100) AS k", f"(VALUES ({ada.member_key})) AS k (k)")
     await database.rows(load.replace("1000", "20000"), ada.org_key, repeatable=True)
+    await database.rows(LOAD_STREAM, ada.org_key, repeatable=True)
 
     began = time.perf_counter()
     assert await store.mark_all_seen(ada, None) == 10_000

@@ -8,6 +8,8 @@ from readstate.store.marks.sql import DELETE_MARKS_OF_REMOVED
 from readstate.store.notifications.sql import DELETE_NOTIFICATIONS_OF_REMOVED
 from readstate.store.organizations import org_keys
 from readstate.store.pool import Connection, Database
+from readstate.store.read_cursor.phase import CursorPhase
+from readstate.store.read_cursor.sql import MAKE_CURSORS, START_READ
 
 ROWS_PER_BATCH: Final = 5_000
 MEMBERS_PER_BATCH: Final = 500
@@ -34,11 +36,13 @@ INSERT INTO member (user_id, org_key)
 SELECT user_id, org_key FROM unnest($1::text[], $2::int[]) AS i (user_id, org_key) ORDER BY user_id
 ON CONFLICT (user_id) WHERE removed_at IS NULL DO UPDATE SET org_key = EXCLUDED.org_key
  WHERE member.org_key IS DISTINCT FROM EXCLUDED.org_key
+RETURNING user_id, member_key, org_key
 """
 
 # An UPDATE cannot be told an order in which to lock, a SELECT can.
 LOCK_MEMBERS: Final = """
-SELECT member_key FROM member WHERE user_id = ANY ($1::text[]) AND removed_at IS NULL ORDER BY user_id FOR UPDATE
+SELECT user_id, member_key, org_key FROM member
+ WHERE user_id = ANY ($1::text[]) AND removed_at IS NULL ORDER BY user_id FOR UPDATE
 """
 
 REMOVE_MEMBERS: Final = "UPDATE member SET removed_at = now() WHERE member_key = ANY ($1::bigint[])"
@@ -53,7 +57,9 @@ FORGET_REMOVED_MEMBERS: Final = """
 DELETE FROM member
  WHERE removed_at < now() - interval '1 minute' AND member_key = ANY ($1::bigint[])
    AND NOT EXISTS (SELECT FROM read_mark r WHERE r.member_key = member.member_key)
+   AND NOT EXISTS (SELECT FROM read_cursor c WHERE c.member_key = member.member_key)
    AND NOT EXISTS (SELECT FROM notification n WHERE n.member_key = member.member_key)
+   AND NOT EXISTS (SELECT FROM notification_cursor c WHERE c.member_key = member.member_key)
 """
 
 _LEFT_BEHIND: Final = (DELETE_MARKS_OF_REMOVED, DELETE_NOTIFICATIONS_OF_REMOVED)
@@ -64,6 +70,7 @@ class MemberStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._phase = CursorPhase(database)
 
     async def find(self, user_id: str) -> Member | None:
         """The member with this user id, or None."""
@@ -99,16 +106,30 @@ class MemberStore:
         return keys[org_id]
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
-        """Place each user, all or none. Each user id at most once."""
+        """Place each user, all or none. Each user id at most once.
+
+        Who comes back to an organisation finds the read state that was left there. Who is new there finds its events
+        unread, or read where the member says `start_read`.
+
+        Raises:
+            Migrating: a member says `start_read`, and the upgrade to read cursors is not finished.
+        """
+        if any(member.start_read for member in members):
+            await self._phase.require_finished()
 
         async def work(connection: Connection) -> None:
             async with connection.transaction():
-                keys = await org_keys(connection, (m.org_id for m in members if m.org_id is not None))
-                user_ids = [member.user_id for member in members]
-                placed = [None if member.org_id is None else keys[member.org_id] for member in members]
-                await connection.rows(UPSERT_MEMBERS, user_ids, placed)
+                await _upsert(connection, members)
 
         await self._database.run(work, repeatable=True)
+
+    async def start_read(self, member: OrgMember) -> None:
+        """Let a member who is new in the organisation find nothing unread. Changes nothing for any other.
+
+        For members whose organisation comes from tokens, whom nobody places. Raises Migrating as `upsert`.
+        """
+        await self._phase.require_finished()
+        await self._database.rows(START_READ, [member.org_key], [member.member_key], repeatable=True)
 
     async def remove(self, user_ids: Sequence[str]) -> int:
         """Remove these users, all or none; return how many were members. What is theirs stays until `sweep`."""
@@ -139,3 +160,23 @@ class MemberStore:
 async def _member_keys(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
     rows = await connection.rows(FIND_MEMBERS, user_ids)
     return {row["user_id"]: row["member_key"] for row in rows}
+
+
+async def _upsert(connection: Connection, members: Sequence[NewMember]) -> None:
+    keys = await org_keys(connection, (member.org_id for member in members if member.org_id is not None))
+    user_ids = [member.user_id for member in members]
+    before = {row["user_id"]: row["org_key"] for row in await connection.rows(LOCK_MEMBERS, user_ids)}
+    org_key_of = [None if member.org_id is None else keys[member.org_id] for member in members]
+    moved = await connection.rows(UPSERT_MEMBERS, user_ids, org_key_of)
+    # A cursor stays behind, also of who has read nothing: it says that they are not new when they come back.
+    left = [(before[row["user_id"]], row["member_key"]) for row in moved if before.get(row["user_id"]) is not None]
+    if left:
+        await connection.rows(MAKE_CURSORS, *zip(*left, strict=True))
+    start_read = {member.user_id for member in members if member.start_read}
+    new = [
+        (row["org_key"], row["member_key"])
+        for row in moved
+        if row["org_key"] is not None and row["user_id"] in start_read
+    ]
+    if new:
+        await connection.rows(START_READ, *zip(*new, strict=True))

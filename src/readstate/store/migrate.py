@@ -5,6 +5,8 @@ start at once, also behind PgBouncer. A database that is ahead of this release i
 an older server keeps working while a newer one is rolled out.
 """
 
+import asyncio
+import random
 from importlib import resources
 from typing import Final
 
@@ -12,6 +14,7 @@ import asyncpg
 
 from readstate.errors import StartupError
 from readstate.store.failures import DRIVER_ERRORS
+from readstate.store.indexes import build_indexes
 from readstate.store.pool import unreachable
 
 OLDEST_SERVER: Final = 140000
@@ -23,6 +26,11 @@ _PREPARE: Final = """
 SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = 0;
 """
+
+# Servers of the release before go on meanwhile. Whoever waits for a table that is in use holds up all who come later,
+# so the wait is short, and repeated.
+_WAIT_BRIEFLY: Final = "SET LOCAL lock_timeout = '200ms'"
+_TRIES: Final = 100
 
 _HISTORY: Final = """
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -65,8 +73,9 @@ async def migrate(url: str) -> list[str]:
         raise unreachable(error) from error
     try:
         _require_supported(connection)
-        async with connection.transaction():
-            return await _apply_pending(connection)
+        applied = await _apply(connection)
+        await build_indexes(connection, url)
+        return applied
     except asyncpg.PostgresError as error:
         raise StartupError(f"the migration failed: {error}") from error
     finally:
@@ -79,6 +88,17 @@ def _require_supported(connection: "asyncpg.Connection[asyncpg.Record]") -> None
         raise StartupError(f"PostgreSQL {version.major} is too old: 14 or newer is needed")
 
 
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    for _ in range(_TRIES - 1):
+        try:
+            async with connection.transaction():
+                return await _apply_pending(connection)
+        except asyncpg.LockNotAvailableError:
+            await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - jitter, not a secret
+    async with connection.transaction():
+        return await _apply_pending(connection)
+
+
 async def _apply_pending(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
     await connection.execute(_PREPARE)
     await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
@@ -86,6 +106,7 @@ async def _apply_pending(connection: "asyncpg.Connection[asyncpg.Record]") -> li
     await connection.execute(_ROLE_DEFAULTS)
     applied = {row["name"] for row in await connection.fetch("SELECT name FROM schema_migration")}
     pending = {name: text for name, text in _migrations().items() if name not in applied}
+    await connection.execute(_WAIT_BRIEFLY)
     for name, text in pending.items():
         await connection.execute(text)
         await connection.execute("INSERT INTO schema_migration (name) VALUES ($1)", name)

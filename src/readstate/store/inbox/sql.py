@@ -5,8 +5,8 @@ from typing import Final
 _CARDINALITY: Final = "(SELECT coalesce(sum(upper(r) - lower(r)), 0)::int FROM unnest({}) AS r)"
 
 # After the lock, in a statement of its own: its snapshot shows every row that was written before. `up_to` is clamped to
-# what is committed, so that no event of the future is read. Rows are named by their place: `seq = ANY (…)` may read all
-# of a member's. No row is returned where the cursor is behind.
+# what is committed, so that no event of the future is read. No row is returned
+# where the cursor is behind.
 MARK_ALL_READ: Final = f"""
 WITH cursor AS MATERIALIZED (
     SELECT c.version, c.read_count, c.all_read, s.last_seq, least($3::int, s.last_seq) AS up_to,
@@ -14,9 +14,7 @@ WITH cursor AS MATERIALIZED (
       FROM read_cursor c, event_stream s
      WHERE c.org_key = $1 AND c.member_key = $2 AND s.org_key = $1 AND c.pruned_seq = s.pruned_seq),
 gone AS (
-    DELETE FROM read_mark WHERE ctid = ANY (ARRAY (
-        SELECT ctid FROM read_mark
-         WHERE member_key = $2 AND org_key = $1 AND seq <= (SELECT up_to FROM cursor)))
+    DELETE FROM read_mark WHERE member_key = $2 AND org_key = $1 AND seq <= (SELECT up_to FROM cursor)
     RETURNING seq),
 delta AS MATERIALIZED (
     SELECT version, read_count, last_seq, all_read + wanted AS all_read,
@@ -43,11 +41,10 @@ WITH cursor AS MATERIALIZED (
       FROM read_cursor c, event_stream s
      WHERE c.org_key = $1 AND c.member_key = $2 AND s.org_key = $1 AND c.pruned_seq = s.pruned_seq),
 gone AS (
-    DELETE FROM read_mark WHERE ctid = ANY (ARRAY (
-        SELECT ctid FROM read_mark
-         WHERE member_key = $2 AND org_key = $1
-           AND seq >= (SELECT lower(wanted) FROM cursor) AND seq < (SELECT upper(wanted) FROM cursor)
-           AND (SELECT wanted FROM cursor) @> seq))
+    DELETE FROM read_mark
+     WHERE member_key = $2 AND org_key = $1
+       AND seq >= (SELECT lower(wanted) FROM cursor) AND seq < (SELECT upper(wanted) FROM cursor)
+       AND (SELECT wanted FROM cursor) @> seq
     RETURNING 1),
 counted AS MATERIALIZED (
     SELECT version, read_count, last_seq, all_read - wanted AS all_read,

@@ -125,9 +125,11 @@ counted AS (
                   all_read = c.all_read - EXCLUDED.all_read),""",
 ).replace("{no_cursor}", _NO_CURSOR)
 
-# In batches, so that no transaction holds a million row locks. In the order of the primary key: calls that still hold
-# the member from a cache lock in it too, and a plan kept from when the table was empty then uses its index.
+# In batches, so that no transaction holds a million row locks. In the order of the primary key: a plan kept from when
+# the table was empty then uses its index. The cursors go first, in every batch: a call that still holds the member from
+# a cache may have made one anew, and counts the rows that are left.
 DELETE_MARKS_OF_REMOVED: Final = """
+WITH cursor AS (DELETE FROM read_cursor WHERE member_key = $1)
 DELETE FROM read_mark
  WHERE ctid = ANY (ARRAY (
     SELECT ctid FROM read_mark WHERE member_key = $1 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))

@@ -44,7 +44,14 @@ CREATE TABLE migration_phase (
     name       text        PRIMARY KEY,
     reached_at timestamptz NOT NULL DEFAULT now()
 );
-LOCK TABLE read_mark, notification IN SHARE ROW EXCLUSIVE MODE;
-INSERT INTO migration_phase (name)
-SELECT name FROM unnest(ARRAY['cursors_kept', 'cursors_finished']) AS phase (name)
- WHERE NOT EXISTS (SELECT FROM read_mark) AND NOT EXISTS (SELECT FROM notification);
+-- The lock keeps both empty until this is committed. It is not asked for where they are not: whoever marks holds a lock
+-- on read_mark while waiting for system_event, which has been altered above.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM read_mark) AND NOT EXISTS (SELECT FROM notification) THEN
+        LOCK TABLE read_mark, notification IN SHARE ROW EXCLUSIVE MODE;
+        INSERT INTO migration_phase (name)
+        SELECT name FROM unnest(ARRAY['cursors_kept', 'cursors_finished']) AS phase (name)
+         WHERE NOT EXISTS (SELECT FROM read_mark) AND NOT EXISTS (SELECT FROM notification);
+    END IF;
+END $$;

@@ -16,7 +16,8 @@ from readstate.model import (
     UnreadSummary,
 )
 from readstate.store.notifications import sql
-from readstate.store.pool import Connection, Database
+from readstate.store.pool import Connection, Database, Row
+from readstate.store.read_cursor.phase import CursorPhase
 
 _ID: Final = re.compile(r"nf_[a-z0-9]{12}", re.ASCII)
 _LENGTH: Final = 12
@@ -26,6 +27,9 @@ _UNEVEN: Final = bytes(range(256 - 256 % len(_ALPHABET), 256))
 """Bytes that would make the first letters more likely than the last."""
 
 _NEWEST: Final = 2**63 - 1
+
+ROWS_PER_STEP: Final = 5_000
+"""Notifications that one transaction of an action on all changes."""
 
 _LISTS: Final = {
     None: sql.LIST_FEED,
@@ -48,6 +52,7 @@ class NotificationStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._phase = CursorPhase(database)
 
     async def create(self, recipients: Sequence[OrgMember], content: NotificationContent) -> list[str]:
         """Create one notification for each recipient, all of one organisation; return the ids in order."""
@@ -90,8 +95,11 @@ class NotificationStore:
 
     async def unread_summary(self, member: OrgMember) -> UnreadSummary:
         """How many of the member's notifications want attention."""
-        (row,) = await self._database.rows(sql.COUNT_UNREAD, member.member_key, member.org_key, repeatable=True)
-        return UnreadSummary(unseen=row["unseen"], unread=row["unread"])
+        rows = await self._database.rows(sql.UNREAD_SUMMARY, member.member_key, member.org_key, repeatable=True)
+        if not rows and not await self._phase.is_finished():
+            rows = await self._database.rows(sql.COUNT_UNREAD, member.member_key, member.org_key, repeatable=True)
+        # Who has no cursor has never had a notification.
+        return UnreadSummary(rows[0]["unseen"], rows[0]["unread"], rows[0]["version"]) if rows else UnreadSummary(0, 0)
 
     async def mark_seen(self, member: OrgMember, notification_id: str) -> Notification:
         """Mark as seen what is not seen, read or dismissed. Raises NotificationNotFound as `find`."""
@@ -108,22 +116,61 @@ class NotificationStore:
     async def mark_all_seen(self, member: OrgMember, up_to: str | None) -> int:
         """Mark as seen what is unseen, `up_to` and older or all that is committed; return how many.
 
+        In steps from the oldest on, each a transaction: a call whose time is up has done a part, and may be repeated.
+
         Raises:
             NotificationNotFound: `up_to` is none of the member's.
         """
+        return await self._change_all(sql.MARK_ALL_SEEN, member, up_to)
+
+    async def mark_all_read(self, member: OrgMember, up_to: str | None) -> int:
+        """Mark as read what is unread, `up_to` and older or all that is committed; return how many.
+
+        In steps, each a transaction, as `mark_all_seen`.
+
+        Raises:
+            NotificationNotFound: `up_to` is none of the member's.
+        """
+        return await self._change_all(sql.MARK_ALL_READ, member, up_to)
+
+    async def _change_all(self, statement: str, member: OrgMember, up_to: str | None) -> int:
         if up_to is not None:
             _require_form(up_to)
-        (row,) = await self._database.rows(sql.MARK_ALL_SEEN, member.member_key, member.org_key, up_to, repeatable=True)
-        if not row["found"]:
+        keys = member.member_key, member.org_key
+        (row,) = await self._database.rows(sql.FIND_NEWEST, *keys, up_to, repeatable=True)
+        if (newest := row["seq"]) is None and up_to is not None:
             raise NotificationNotFound
-        return int(row["changed"])
+
+        async def step(connection: Connection) -> Row:
+            async with connection.transaction():
+                await _lock(connection, member)
+                return (await connection.rows(statement, *keys, after, newest, ROWS_PER_STEP))[0]
+
+        total, after, changed = 0, 0, ROWS_PER_STEP
+        while changed == ROWS_PER_STEP:
+            row = await self._database.run(step, repeatable=True)
+            changed, after = row["changed"], row["last"]
+            total += changed
+        return total
 
     async def _one(self, statement: str, member: OrgMember, notification_id: str) -> Notification:
         _require_form(notification_id)
-        rows = await self._database.rows(statement, member.member_key, member.org_key, notification_id, repeatable=True)
+        arguments = member.member_key, member.org_key, notification_id
+        rows = await self._database.rows(statement, *arguments, repeatable=True)
+        if not rows and not await self._phase.is_finished():
+            # Not found, or found without a cursor.
+            await self._database.rows(sql.MAKE_CURSORS, [member.org_key], [member.member_key], repeatable=True)
+            rows = await self._database.rows(statement, *arguments, repeatable=True)
         if not rows:
             raise NotificationNotFound
         return Notification._make(rows[0])
+
+
+async def _lock(connection: Connection, member: OrgMember) -> None:
+    """Lock the member's cursor until the transaction ends. One that is missing is made, if the upgrade has begun."""
+    if not await connection.rows(sql.LOCK_CURSOR, member.member_key, member.org_key):
+        await connection.rows(sql.MAKE_CURSORS, [member.org_key], [member.member_key])
+        await connection.rows(sql.LOCK_CURSOR, member.member_key, member.org_key)
 
 
 def new_ids(count: int) -> list[str]:

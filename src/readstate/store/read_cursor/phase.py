@@ -12,13 +12,17 @@ class CursorPhase:
         self._database = database
         self._finished = False
 
+    async def is_finished(self) -> bool:
+        """Whether the upgrade is finished."""
+        if not self._finished:
+            self._finished = bool(await self._database.rows(FIND_PHASE, "cursors_finished", repeatable=True))
+        return self._finished
+
     async def require_finished(self) -> None:
-        """Return once the upgrade is finished.
+        """Return if the upgrade is finished.
 
         Raises:
             Migrating: it is not.
         """
-        if not self._finished:
-            self._finished = bool(await self._database.rows(FIND_PHASE, "cursors_finished", repeatable=True))
-        if not self._finished:
+        if not await self.is_finished():
             raise Migrating

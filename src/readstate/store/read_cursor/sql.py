@@ -24,14 +24,12 @@ ON CONFLICT (org_key, member_key) DO NOTHING
 RETURNING org_key, member_key
 """
 
-# Under the lock, in a statement of its own. Rows are named by their place: `seq = ANY (…)` may read all of a member's.
+# Under the lock, in a statement of its own.
 SETTLE: Final = """
 WITH stream AS MATERIALIZED (
     SELECT pruned_seq, int4multirange(int4range(1, pruned_seq + 1)) AS pruned FROM event_stream WHERE org_key = $1),
 gone AS (
-    DELETE FROM read_mark WHERE ctid = ANY (ARRAY (
-        SELECT ctid FROM read_mark
-         WHERE member_key = $2 AND org_key = $1 AND seq <= (SELECT pruned_seq FROM stream)))
+    DELETE FROM read_mark WHERE member_key = $2 AND org_key = $1 AND seq <= (SELECT pruned_seq FROM stream)
     RETURNING 1)
 UPDATE read_cursor c
    SET version = c.version + 1, pruned_seq = s.pruned_seq, all_read = c.all_read + s.pruned,
@@ -39,6 +37,16 @@ UPDATE read_cursor c
                   + (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(s.pruned - c.all_read) AS r)
   FROM stream s
  WHERE c.org_key = $1 AND c.member_key = $2 AND c.pruned_seq < s.pruned_seq
+"""
+
+# For members who are new in an organisation, and are to find nothing unread in it. Whoever has a cursor keeps it.
+START_READ: Final = """
+INSERT INTO read_cursor (org_key, member_key, version, read_count, pruned_seq, all_read)
+SELECT i.org_key, i.member_key, 1, s.last_seq, s.pruned_seq, int4multirange(int4range(1, s.last_seq + 1))
+  FROM unnest($1::int[], $2::bigint[]) AS i (org_key, member_key)
+ CROSS JOIN LATERAL (SELECT last_seq, pruned_seq FROM event_stream s WHERE s.org_key = i.org_key OFFSET 0) s
+ ORDER BY 1, 2
+ON CONFLICT (org_key, member_key) DO NOTHING
 """
 
 # A row of its own for each phase that has been reached, and never taken back.

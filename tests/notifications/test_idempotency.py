@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -16,9 +16,10 @@ from readstate.config import DatabaseSettings, ServerSettings
 from readstate.errors import DatabaseUnavailable, IdempotencyKeyInUse, IdempotencyKeyReused, OutOfTime
 from readstate.model import KeyedRequest
 from readstate.server import app
+from readstate.store import idempotency
 from readstate.store.idempotency import IdempotencyStore
 from readstate.store.notifications.store import NotificationStore
-from readstate.store.pool import Database
+from readstate.store.pool import Connection, Database
 from readstate.v1 import notifications_pb2 as pb
 from readstate.v1 import system_events_pb2
 from tests.notifications.conftest import Caller, CallerFor
@@ -360,20 +361,20 @@ async def test_a_claim_just_after_anothers_commit_finds_its_reply(
 ) -> None:
     ada = (await members(database))["ada"]
     running, go_on, committed = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    claim = IdempotencyStore._claim
+    claim = idempotency.claim
 
     async def pause() -> None:
         running.set()
         await go_on.wait()
 
-    async def claim_late(self: IdempotencyStore, request: KeyedRequest) -> None:
+    async def claim_late(connection: Connection, requests: Sequence[KeyedRequest]) -> Any:
         go_on.set()
         await committed.wait()
-        await claim(self, request)
+        return await claim(connection, requests)
 
     first = asyncio.create_task(keys.once(REQUEST, effect(store, ada, then=pause)))
     await running.wait()
-    monkeypatch.setattr(IdempotencyStore, "_claim", claim_late)
+    monkeypatch.setattr(idempotency, "claim", claim_late)
     second = asyncio.create_task(keys.once(REQUEST, effect(store, ada)))
     await first
     committed.set()

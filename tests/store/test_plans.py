@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from readstate.model import OrgMember
-from readstate.store import events, members
+from readstate.store import members, recording
 from readstate.store.marks import sql
 from readstate.store.marks.store import MarkStore
 from tests.store import data
@@ -20,7 +20,7 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "find member": (members.FIND_MEMBER, ("user7",)),
     "delete marks of removed": (sql.DELETE_MARKS_OF_REMOVED, (7, 5000)),
-    "record events": (events.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
+    "record events": (recording.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
 }
 
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from readstate.errors import InvalidRequest
 from readstate.model import KeyedRequest
 from readstate.rpc.call import Call, count, current
-from readstate.store.idempotency import IdempotencyStore
+from readstate.store.idempotency import IdempotencyStore, Reply
 
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 
@@ -32,17 +32,29 @@ class Idempotency:
             InvalidRequest: the key is not valid.
             IdempotencyKeyReused, IdempotencyKeyInUse: as IdempotencyStore.once.
         """
-        call = current.get()
-        key = _key(call)
-        if key is None:
+        keyed = self.keyed(request)
+        if keyed is None:
             return await act()
 
         async def act_to_bytes() -> bytes:
             return (await act()).SerializeToString(deterministic=True)
 
-        reply = await self._replies.once(_keyed(call, key, request), act_to_bytes)
+        return self.replied(await self._replies.once(keyed, act_to_bytes), reply_type)
+
+    def keyed(self, request: Message) -> KeyedRequest | None:
+        """What the call's key and request are to a store, or None for a call without a key.
+
+        Raises:
+            InvalidRequest: the key is not valid.
+        """
+        call = current.get()
+        key = _key(call)
+        return None if key is None else _keyed(call, key, request)
+
+    def replied(self, reply: Reply, reply_type: type[M]) -> M:
+        """The reply that a store has kept or found. Tells the caller which."""
         if reply.replayed:
-            call.context.set_trailing_metadata((("idempotent-replayed", "true"),))
+            current.get().context.set_trailing_metadata((("idempotent-replayed", "true"),))
             count(replayed=1)
         return reply_type.FromString(reply.content)
 

@@ -36,6 +36,7 @@ from readstate.store.members import MemberStore
 from readstate.store.migrate import migrate
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
+from readstate.store.read_cursor.tidy import CursorTidier
 from readstate.telemetry.metrics import Metrics
 from readstate.v1 import (
     directory_pb2,
@@ -99,17 +100,19 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
             ],
             ACCESS | (OPEN_REFLECTION if open_reflection else {}),
         )
+        events = EventStore(database)
         stack.push_async_callback(marks.drain)
+        stack.push_async_callback(events.drain)
         idempotency = Idempotency(replies)
         _register(
             registrar,
-            SystemEventService(marks, EventStore(database), idempotency, metrics),
+            SystemEventService(marks, events, idempotency, metrics),
             NotificationService(NotificationStore(database), directory, idempotency),
             DirectoryService(directory),
             health,
         )
 
-        await stack.enter_async_context(sweeping(members.sweep, replies.sweep))
+        await stack.enter_async_context(sweeping(members.sweep, replies.sweep, CursorTidier(database).sweep))
         admin_port = await stack.enter_async_context(
             listening(admin_app(metrics, readiness.is_ready), settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
         )

@@ -1,39 +1,19 @@
 """System events: what organisations' streams hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from readstate.errors import EventIdsExhausted
-from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
+from readstate.errors import OutOfTime, ReadStateError
+from readstate.model import KeyedRequest, NewSystemEvent
+from readstate.store.failures import ConnectionLost
+from readstate.store.idempotency import Reply
 from readstate.store.organizations import org_keys
 from readstate.store.pool import Connection, Database
+from readstate.store.record_lane import MOST_EVENTS, Keyed, Outcome, Record, Recorded, RecordLane, RolledBack
+from readstate.store.recording import LOCK_STREAM, record_all
 
-# A statement of its own, before the one that numbers: the snapshot of a single statement predates the lock, and eight
-# recorders then left 48 gaps in 3,014 positions.
-LOCK_STREAM: Final = "SELECT last_event_id FROM event_stream WHERE org_key = $1 FOR UPDATE"
-
-# Inserts only what is missing, so that recording an id again changes nothing, and numbers only what it inserts, so
-# that seq has no gap. Reads the stream's row again: the lock held since LOCK_STREAM keeps it still.
-RECORD_EVENTS: Final = """
-WITH missing AS MATERIALIZED (
-    SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
-      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
-                  $9::text[])
-           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, actor_id, subject_id, workspace_id,
-                                 position)
-     WHERE NOT EXISTS (SELECT FROM system_event e WHERE e.org_key = $1 AND e.event_id = i.event_id)),
-inserted AS (
-    INSERT INTO system_event (org_key, seq, event_id, type, title, payload, occurred_at,
-                              actor_id, subject_id, workspace_id)
-    SELECT $1, s.last_seq + m.nth, m.event_id, m.type, m.title, m.payload::jsonb, coalesce(m.occurred_at, now()),
-           m.actor_id, m.subject_id, m.workspace_id
-      FROM missing m, event_stream s
-     WHERE s.org_key = $1)
-UPDATE event_stream
-   SET last_seq = last_seq + (SELECT count(*) FROM missing),
-       last_event_id = greatest(last_event_id, (SELECT max(event_id) FROM missing))
- WHERE org_key = $1
-"""
+MOST_REMEMBERED: Final = 100_000
+"""Organisations whose keys are remembered. They never change."""
 
 # After LOCK_STREAM: what is gone is deleted in the transaction that says so. Then whoever finds an event knows that it
 # is above `pruned_seq`. In steps, so that no transaction holds a million locks.
@@ -54,10 +34,12 @@ EVENTS_PER_STEP: Final = 1_000
 
 
 class EventStore:
-    """The event table. Raises as `Database.run`."""
+    """The event table. Raises as `Database.run`. Calls at the same time share transactions: see RecordLane."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lane = RecordLane(self._record_together)
+        self._org_keys: dict[str, int] = {}
 
     async def record(self, org_id: str, events: Sequence[NewSystemEvent]) -> list[int]:
         """Append the events to the organisation's stream, all or none; return their ids in order.
@@ -66,14 +48,24 @@ class EventStore:
 
         Raises:
             EventIdsExhausted: an id must be assigned and none is left.
+            Overloaded: too many calls wait.
         """
+        return (await self._record(org_id, Record(events))).event_ids
 
-        async def work(connection: Connection) -> list[int]:
-            async with connection.transaction():
-                return await _record(connection, org_id, events)
+    async def record_once(
+        self,
+        org_id: str,
+        events: Sequence[NewSystemEvent],
+        request: KeyedRequest,
+        reply: Callable[[list[int]], bytes],
+    ) -> Reply:
+        """As `record`, and keep `reply` of the ids; or return the reply that is kept. Always safe to repeat.
 
-        repeatable = all(event.event_id is not None for event in events)
-        return await self._database.run(work, repeatable=repeatable)
+        Raises:
+            IdempotencyKeyReused, IdempotencyKeyInUse: as IdempotencyStore.once; and as `record`.
+        """
+        recorded = await self._record(org_id, Record(events, Keyed(request, reply)))
+        return Reply(recorded.reply, recorded.replayed)
 
     async def prune(self, org_key: int, up_to: int) -> int:
         """Delete the organisation's events up to this `seq`, step by step; return how many. They count as read."""
@@ -89,37 +81,54 @@ class EventStore:
             total += pruned
         return total
 
+    async def drain(self) -> None:
+        """Wait for records in flight, also those whose callers have left."""
+        await self._lane.drain()
 
-async def _record(connection: Connection, org_id: str, events: Sequence[NewSystemEvent]) -> list[int]:
-    org_key = (await org_keys(connection, [org_id]))[org_id]
-    (stream,) = await connection.rows(LOCK_STREAM, org_key)
-    event_ids = _assign_ids(events, stream["last_event_id"])
-    # The first mention of an id wins, as it would had the events come in calls of their own.
-    first = dict(zip(reversed(event_ids), reversed(events), strict=True))
-    rows = [(event_id, first[event_id]) for event_id in dict.fromkeys(event_ids)]
-    await connection.rows(
-        RECORD_EVENTS,
-        org_key,
-        [event_id for event_id, _ in rows],
-        [event.type for _, event in rows],
-        [event.title for _, event in rows],
-        [event.payload for _, event in rows],
-        [event.occurred_at for _, event in rows],
-        [event.actor_id for _, event in rows],
-        [event.subject_id for _, event in rows],
-        [event.workspace_id for _, event in rows],
-    )
-    return event_ids
+    async def _record(self, org_id: str, record: Record) -> Recorded:
+        org_key = await self._org_key(org_id)
+        outcome: Outcome | None = None
+        if not self._database.joined and len(record.events) <= MOST_EVENTS:
+            outcome = await self._lane.submit(org_key, record)
+        if outcome is None:
+            outcome = await self._record_alone(org_key, record)
+        if isinstance(outcome, ReadStateError):
+            raise outcome
+        return outcome
 
+    async def _org_key(self, org_id: str) -> int:
+        if org_id not in self._org_keys:
+            # Not remembered where it is made in a transaction that may yet be rolled back.
+            found = await self._database.run(lambda connection: org_keys(connection, [org_id]), repeatable=True)
+            if self._database.joined:
+                return found[org_id]
+            if len(self._org_keys) >= MOST_REMEMBERED:
+                self._org_keys.clear()
+            self._org_keys |= found
+        return self._org_keys[org_id]
 
-def _assign_ids(events: Sequence[NewSystemEvent], last_event_id: int) -> list[int]:
-    """The id of each event: its own, or the next above the largest of the organisation and of the call."""
-    largest = max([last_event_id, *(event.event_id for event in events if event.event_id is not None)])
-    event_ids = []
-    for event in events:
-        if event.event_id is None:
-            largest += 1
-        event_ids.append(largest if event.event_id is None else event.event_id)
-    if largest > LARGEST_EVENT_ID:
-        raise EventIdsExhausted
-    return event_ids
+    async def _record_alone(self, org_key: int, record: Record) -> Outcome:
+        async def work(connection: Connection) -> Outcome:
+            async with connection.transaction():
+                return (await record_all(connection, org_key, [record]))[0]
+
+        return await self._database.run(work, repeatable=record.repeatable)
+
+    async def _record_together(self, org_key: int, batch: Sequence[Record]) -> list[Outcome]:
+        committing = False
+
+        async def work(connection: Connection) -> list[Outcome]:
+            nonlocal committing
+            committing = False
+            async with connection.transaction():
+                outcomes = await record_all(connection, org_key, batch)
+                committing = True
+            return outcomes
+
+        try:
+            return await self._database.run(work, repeatable=False)
+        except ReadStateError as error:
+            # The server rolls back what it was not told to commit, and what it answers with an error.
+            if committing and isinstance(error, (ConnectionLost, OutOfTime)):
+                raise
+            raise RolledBack from error

@@ -1,30 +1,35 @@
 """Idempotency keys: what makes a request take effect once, however often it is made."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from readstate.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+from readstate.errors import IdempotencyKeyInUse, IdempotencyKeyReused, ReadStateError
 from readstate.model import KeyedRequest
-from readstate.store.pool import Database
+from readstate.store.pool import Connection, Database
 
 KEYS_PER_BATCH: Final = 1_000
 
 # Held until the transaction ends, however it ends, and never waited for: a call that finds it taken is told at once.
 # Transaction-level, because PgBouncer may hand the session to another client afterwards.
-CLAIM_KEY: Final = "SELECT pg_try_advisory_xact_lock($1) AS claimed"
+CLAIM_KEYS: Final = "SELECT pg_try_advisory_xact_lock(lock) AS claimed FROM unnest($1::bigint[]) AS i (lock)"
 
 # A statement of its own, after the claim: the snapshot of a single one could predate the commit of the key's last
 # holder. What has expired and is not deleted yet is not there.
-FIND_REPLY: Final = """
-SELECT fingerprint, reply FROM idempotency_key
- WHERE org_key = $1 AND user_id = $2 AND key = $3 AND kept_at > now() - interval '24 hours'
+FIND_REPLIES: Final = """
+SELECT i.place::int AS place, k.fingerprint, k.reply
+  FROM unnest($1::int[], $2::text[], $3::text[]) WITH ORDINALITY AS i (org_key, user_id, key, place)
+ CROSS JOIN LATERAL (
+    SELECT fingerprint, reply FROM idempotency_key k
+     WHERE k.org_key = i.org_key AND k.user_id = i.user_id AND k.key = i.key
+       AND k.kept_at > now() - interval '24 hours' OFFSET 0) k
 """
 
-# Only an expired row can be in the way: the claim is held.
-KEEP_REPLY: Final = """
-INSERT INTO idempotency_key (org_key, user_id, key, fingerprint, reply) VALUES ($1, $2, $3, $4, $5)
+# Only expired rows can be in the way: the claims are held.
+KEEP_REPLIES: Final = """
+INSERT INTO idempotency_key (org_key, user_id, key, fingerprint, reply)
+SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
 ON CONFLICT (org_key, user_id, key)
 DO UPDATE SET kept_at = EXCLUDED.kept_at, fingerprint = EXCLUDED.fingerprint, reply = EXCLUDED.reply
 """
@@ -73,13 +78,14 @@ class IdempotencyStore:
 
         async def work() -> Reply:
             nonlocal own
-            await self._claim(request)
-            kept = await self._find(request)
+            (kept,) = await self._database.run(lambda connection: claim(connection, [request]), repeatable=False)
+            if isinstance(kept, ReadStateError):
+                raise kept
             if kept is not None:
                 # A call whose connection was lost at the commit finds its own reply; another's is a replay to it too.
                 return Reply(kept, replayed=kept != own)
             own = reply = await act()
-            await self._database.rows(KEEP_REPLY, *_identity(request), request.fingerprint, reply, repeatable=False)
+            await self._database.run(lambda connection: keep(connection, [(request, reply)]), repeatable=False)
             return Reply(reply, replayed=False)
 
         return await self._database.transaction(work, repeatable=True)
@@ -88,18 +94,38 @@ class IdempotencyStore:
         """Delete the keys that have expired, batch by batch; return how many."""
         return await self._database.delete(DELETE_EXPIRED_KEYS, batch=KEYS_PER_BATCH)
 
-    async def _claim(self, request: KeyedRequest) -> None:
-        (row,) = await self._database.rows(CLAIM_KEY, _lock(request), repeatable=False)
-        if not row["claimed"]:
-            raise IdempotencyKeyInUse
 
-    async def _find(self, request: KeyedRequest) -> bytes | None:
-        rows = await self._database.rows(FIND_REPLY, *_identity(request), repeatable=False)
-        if not rows:
-            return None
-        if rows[0]["fingerprint"] != request.fingerprint:
-            raise IdempotencyKeyReused
-        return bytes(rows[0]["reply"])
+async def claim(connection: Connection, requests: Sequence[KeyedRequest]) -> list[bytes | ReadStateError | None]:
+    """Claim the keys until the transaction ends. For each return the reply that is kept, why it may not go on, or None.
+
+    Why: IdempotencyKeyInUse, also for the second of two requests with one key; or IdempotencyKeyReused.
+    """
+    locks = [_lock(request) for request in requests]
+    claimed = [row["claimed"] for row in await connection.rows(CLAIM_KEYS, locks)]
+    found = {row["place"]: row for row in await connection.rows(FIND_REPLIES, *_identities(requests))}
+    outcomes: list[bytes | ReadStateError | None] = []
+    for place, request in enumerate(requests, start=1):
+        if not claimed[place - 1] or locks[place - 1] in locks[: place - 1]:
+            outcomes.append(IdempotencyKeyInUse())
+        elif place not in found:
+            outcomes.append(None)
+        elif found[place]["fingerprint"] != request.fingerprint:
+            outcomes.append(IdempotencyKeyReused())
+        else:
+            outcomes.append(bytes(found[place]["reply"]))
+    return outcomes
+
+
+async def keep(connection: Connection, replies: Sequence[tuple[KeyedRequest, bytes]]) -> None:
+    """Keep the replies under their keys, which this transaction has claimed."""
+    requests = [request for request, _ in replies]
+    fingerprints = [request.fingerprint for request in requests]
+    await connection.rows(KEEP_REPLIES, *_identities(requests), fingerprints, [reply for _, reply in replies])
+
+
+def _identities(requests: Sequence[KeyedRequest]) -> tuple[list[int], list[str], list[str]]:
+    identities = [_identity(request) for request in requests]
+    return [i[0] for i in identities], [i[1] for i in identities], [i[2] for i in identities]
 
 
 def _identity(request: KeyedRequest) -> tuple[int, str, str]:

@@ -102,6 +102,11 @@ class Database:
 
         return await self.run(joined, repeatable=repeatable)
 
+    @property
+    def joined(self) -> bool:
+        """Whether a `transaction` is open around the caller, which `run` and `rows` join."""
+        return _joined.get() is not None
+
     async def delete(self, statement: str, *args: object, batch: int) -> int:
         """Run a statement that deletes at most `batch` rows, its last argument, and returns one row for each, until
         nothing is left; return how many. Each batch is a transaction of its own, so that none holds a million locks."""

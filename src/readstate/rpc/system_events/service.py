@@ -47,14 +47,21 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         org_id = fields.name(request.org_id, "org_id")
         events = convert.new_events(request.events)
 
-        async def record() -> pb.RecordSystemEventsResponse:
+        keyed = self._idempotency.keyed(request)
+        if keyed is None:
             event_ids = await self._events.record(org_id, events)
             call.count(ids=len(event_ids))
             return pb.RecordSystemEventsResponse(event_ids=event_ids)
-
-        return await self._idempotency.once(request, pb.RecordSystemEventsResponse, record)
+        # The store keeps the reply itself, in the transaction that the call shares with others.
+        reply = await self._events.record_once(org_id, events, keyed, _reply)
+        call.count(ids=0 if reply.replayed else len(events))
+        return self._idempotency.replied(reply, pb.RecordSystemEventsResponse)
 
     def _count(self, method: str, ids: int, result: MarkResult) -> None:
         self._ids(method).inc(ids)
         self._changes(method).inc(result.changed)
         call.count(ids=ids, changed=result.changed)
+
+
+def _reply(event_ids: list[int]) -> bytes:
+    return pb.RecordSystemEventsResponse(event_ids=event_ids).SerializeToString(deterministic=True)

@@ -55,9 +55,10 @@ WITH stream AS (
     RETURNING last_seq, clock_timestamp() AS created_at),
 counted AS (
     INSERT INTO notification_cursor AS c (org_key, member_key, version, unseen, unread)
-    SELECT i.org_key, i.member_key, 1, 1 + coalesce(n.unseen, 0), 1 + coalesce(n.unread, 0)
+    SELECT i.org_key, i.member_key, 1, 1 + n.unseen, 1 + n.unread
       FROM (SELECT $1 AS org_key, member_key FROM unnest($2::bigint[]) AS r (member_key)) i
-      LEFT JOIN LATERAL ({counts}) n ON NOT EXISTS (SELECT FROM migration_phase WHERE name = 'cursors_finished')
+     CROSS JOIN LATERAL ({counts}
+       AND NOT EXISTS (SELECT FROM migration_phase WHERE name = 'cursors_finished')) n
      WHERE EXISTS (SELECT FROM migration_phase WHERE name = 'cursors_kept')
      ORDER BY 2
     ON CONFLICT (org_key, member_key)

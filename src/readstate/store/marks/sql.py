@@ -126,12 +126,13 @@ counted AS (
 ).replace("{no_cursor}", _NO_CURSOR)
 
 # In batches, so that no transaction holds a million row locks. In the order of the primary key: a plan kept from when
-# the table was empty then uses its index. The cursors go first, in every batch: a call that still holds the member from
-# a cache may have made one anew, and counts the rows that are left.
+# the table was empty then uses its index. The cursors go first, as everywhere, and in every batch: a call that still
+# holds the member from a cache may have made one anew, and counted the rows that are left.
 DELETE_MARKS_OF_REMOVED: Final = """
-WITH cursor AS (DELETE FROM read_cursor WHERE member_key = $1)
+WITH cursor AS (DELETE FROM read_cursor WHERE member_key = $1 RETURNING 1)
 DELETE FROM read_mark
  WHERE ctid = ANY (ARRAY (
-    SELECT ctid FROM read_mark WHERE member_key = $1 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))
+    SELECT ctid FROM read_mark
+     WHERE member_key = $1 AND (SELECT count(*) FROM cursor) >= 0 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))
 RETURNING 1
 """

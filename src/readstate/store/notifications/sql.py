@@ -183,9 +183,10 @@ MARK_ALL_READ: Final = (
 
 # As marks/sql.py: DELETE_MARKS_OF_REMOVED.
 DELETE_NOTIFICATIONS_OF_REMOVED: Final = """
-WITH cursor AS (DELETE FROM notification_cursor WHERE member_key = $1)
+WITH cursor AS (DELETE FROM notification_cursor WHERE member_key = $1 RETURNING 1)
 DELETE FROM notification
  WHERE ctid = ANY (ARRAY (
-    SELECT ctid FROM notification WHERE member_key = $1 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))
+    SELECT ctid FROM notification
+     WHERE member_key = $1 AND (SELECT count(*) FROM cursor) >= 0 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))
 RETURNING 1
 """

@@ -1,0 +1,81 @@
+"""Any mix of calls at the same time, on several servers, does what sets do."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from readstate.config import DatabaseSettings, load
+from readstate.store import group_commit, pool
+from readstate.store.inbox import pages
+from readstate.store.pool import Database
+from readstate.store.read_cursor import tidy
+from tests.store.data import Connection
+from tests.store.histories.check import check
+from tests.store.histories.faults import FAULTS, NAPS, Fault
+from tests.store.histories.run import WEIGHTS, Program, random_program, run
+
+HISTORIES = int(os.environ.get("READSTATE_HISTORIES", "10"))
+"""How many histories are made. The default is for every day; CONTRIBUTING.md says when to make a thousand."""
+
+TRIES = 40
+"""Histories of about a second in which a planted fault has to show. Most show in the first."""
+
+STEPS = st.tuples(
+    st.sampled_from([op for op, weight in WEIGHTS.items() for _ in range(weight)]), st.integers(0, 2**32 - 1)
+)
+PROGRAMS = st.lists(st.lists(STEPS, min_size=12, max_size=24), min_size=6, max_size=8)
+
+
+@pytest.fixture
+async def servers(database_url: str) -> AsyncIterator[list[Database]]:
+    """Two servers' ways to the database."""
+    async with AsyncExitStack() as stack:
+        chosen = load(DatabaseSettings, database_url=database_url, pool_size=6)
+        yield [await stack.enter_async_context(pool.connect(chosen)) for _ in range(2)]
+
+
+@pytest.fixture(autouse=True)
+def _small_and_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a thousand rows takes a few, and what rarely meets meets often."""
+    for name, size in (
+        ("MANY_ROWS", 3),
+        ("ROWS_PER_STEP", 4),
+        ("FULL", 4),
+        ("MANY_RANGES", 6),
+        ("CURSORS_PER_PAGE", 3),
+    ):
+        monkeypatch.setattr(tidy, name, size)
+    monkeypatch.setattr(pages, "ROWS_LOOKED_AT", 2)
+    for nap in NAPS:
+        nap.plant(monkeypatch)
+    # A batch that runs out of time may be committed, and its calls, repeated, then change nothing.
+    monkeypatch.setattr(group_commit, "BATCH_SECONDS", 4.0)
+
+
+# Histories differ from run to run, so there is nothing to shrink and nothing to remember.
+@settings(
+    max_examples=HISTORIES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+    database=None,
+)
+@given(program=PROGRAMS)
+async def test_every_reply_is_what_sets_say(connection: Connection, servers: list[Database], program: Program) -> None:
+    assert check(await run(servers, connection, program)) == []
+
+
+@pytest.mark.parametrize("postgres_server", ["embedded"], indirect=True)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+async def test_a_planted_fault_shows(
+    connection: Connection, servers: list[Database], monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    fault.plant(monkeypatch)
+    for seed in range(TRIES):
+        if check(await run(servers, connection, random_program(seed, 8, 20, fault.ops), staying=1)):
+            return
+    pytest.fail(f"{TRIES} histories show nothing")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from readstate import deadline
 from readstate.config import DatabaseSettings, load
-from readstate.store import group_commit, pool
+from readstate.store import pool
 from readstate.store.inbox import pages
 from readstate.store.pool import Database
 from readstate.store.read_cursor import tidy
@@ -53,7 +54,7 @@ def _small_and_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     for nap in NAPS:
         nap.plant(monkeypatch)
     # A batch that runs out of time may be committed, and its calls, repeated, then change nothing.
-    monkeypatch.setattr(group_commit, "BATCH_SECONDS", 4.0)
+    monkeypatch.setattr(deadline, "BATCH_SECONDS", 4.0)
 
 
 # Histories differ from run to run, so there is nothing to shrink and nothing to remember.

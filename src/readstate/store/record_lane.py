@@ -18,8 +18,6 @@ from readstate.model import KeyedRequest, NewSystemEvent
 
 MOST_EVENTS: Final = 2_000
 """Events that one batch holds; a call with more goes alone."""
-BATCH_SECONDS: Final = 2.0
-"""What a batch may take. It is not bound by its calls' deadlines: the shortest would fail them all."""
 WRITERS: Final = 4
 """Organisations that record at once, so that marks and lists get a connection too."""
 MOST_CALLS: Final = 10_000
@@ -106,7 +104,7 @@ class RecordLane:
     async def drain(self) -> None:
         """Wait for the batches in flight. For the end of a server, when no handler runs any more."""
         if self._writers:
-            await asyncio.wait(self._writers, timeout=BATCH_SECONDS)
+            await asyncio.wait(self._writers, timeout=deadline.BATCH_SECONDS)
 
     def _start_writer(self, org_key: int) -> None:
         # In a context of its own: a batch inherits no call's deadline and no call's transaction.
@@ -136,7 +134,7 @@ class RecordLane:
         ]
         with suppress(Exception):
             try:
-                with deadline.within(BATCH_SECONDS):
+                with deadline.within(deadline.BATCH_SECONDS):
                     outcomes = await self._write(org_key, [waiting.record for waiting in batch])
             except RolledBack:
                 outcomes = [None] * len(batch)

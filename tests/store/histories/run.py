@@ -109,7 +109,7 @@ class Run:
         self._leaving = {members[org][-1].org_key: members[org][-1] for org in ORGS}
         self._org_ids = {members[org][0].org_key: org for org in ORGS}
         self._shown: dict[int, int] = defaultdict(int)
-        self._tokens: dict[OrgMember, list[tuple[OrgMember, str]]] = defaultdict(list)
+        self._tokens: dict[OrgMember, list[str]] = defaultdict(list)
 
     async def client(self, number: int, steps: Sequence[Step]) -> None:
         server = self._servers[number % len(self._servers)]
@@ -158,13 +158,13 @@ class Run:
         up_to = chance.choice((shown, chance.randint(0, shown), 10**9))
         result = await server.inbox.mark_all_read(member, up_to)
         if result.undo_token is not None:
-            self._tokens[member].append((member, result.undo_token))
+            self._tokens[member].append(result.undo_token)
         return up_to, result
 
     async def _undo(self, server: Server, member: OrgMember, chance: random.Random, _: float) -> Any:
         if not self._tokens[member]:
             return None
-        _, token = chance.choice(self._tokens[member][-4:])
+        token = chance.choice(self._tokens[member][-4:])
         return token, await server.inbox.undo_mark_all(member, token)
 
     async def _count(self, server: Server, member: OrgMember, chance: random.Random, _: float) -> Any:

@@ -15,8 +15,6 @@ from readstate.store.read_cursor.phase import CursorPhase
 LOOKUPS: Final = 2
 """In flight at once: one that is slow does not hold up the others."""
 MEMBERS_PER_LOOKUP: Final = 500
-LOOKUP_SECONDS: Final = 1.0
-"""What a shared look-up may take. It is not bound by its calls' deadlines: the shortest would fail them all."""
 
 # One row of the stream and one of the cursor for each member, in one snapshot: a count beside the `last_seq` of another
 # one was once -20.
@@ -90,7 +88,7 @@ class UnreadCounts:
         # Whatever a look-up dies of, its calls are told, and ask alone.
         with suppress(Exception):
             try:
-                with deadline.within(LOOKUP_SECONDS):
+                with deadline.within(deadline.BATCH_SECONDS):
                     states = await self._database.run(
                         lambda connection: _states(connection, [member for member, _ in batch]), repeatable=True
                     )

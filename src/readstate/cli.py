@@ -79,14 +79,22 @@ def _run(kind: type[S], serve_until: "Callable[[Stop, S], Coroutine[Any, Any, No
 
 
 @main.command()
-def migrate() -> None:
-    """Bring the database to this release's schema, which `serve` does as well."""
+@click.option("--finish", "finishing", is_flag=True, help="Then make the read cursors that are missing.")
+def migrate(finishing: bool) -> None:
+    """Bring the database to this release's schema, which `serve` does as well.
+
+    With --finish also end an upgrade from a release without read cursors: once no server of that release is left.
+    """
     from readstate.config import DatabaseSettings, load
     from readstate.server.signals import run
     from readstate.store.migrate import migrate
+    from readstate.store.read_cursor.finish import finish
 
-    applied = run(migrate(load(DatabaseSettings).database_url.get_secret_value()))
+    url = load(DatabaseSettings).database_url.get_secret_value()
+    applied = run(migrate(url))
     click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    if finishing:
+        click.echo(f"read cursors made: {run(finish(url))}")
 
 
 @main.command()

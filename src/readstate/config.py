@@ -141,6 +141,8 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     listen: ListenAddress = "127.0.0.1:50051"
     admin_listen: ListenAddress = "127.0.0.1:9090"
     directory: Literal["database", "claims"] = "database"
+    start_read: bool = False
+    """With `claims`: who is seen in an organisation for the first time finds its events read."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
@@ -158,6 +160,12 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     """Seconds to keep serving after SIGTERM, while load balancers learn that this server leaves."""
     drain_grace: float = Field(default=5, ge=0, le=5)
     """After that, calls in flight have this many seconds to finish."""
+
+    @model_validator(mode="after")
+    def _start_read_is_for_claims(self) -> Self:
+        if self.start_read and self.directory != "claims":
+            raise ValueError("READSTATE_START_READ is for READSTATE_DIRECTORY=claims; with database, upserts say it")
+        return self
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

@@ -1,6 +1,6 @@
 """The values that pass between the rooms. All are frozen; none knows gRPC, SQL or HTTP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
@@ -60,9 +60,9 @@ class MarkResult:
     """Events that were unread and are read now. For MarkUnread: events that were read and are unread now."""
     matched: int
     """Distinct ids that name an event of the caller's organisation."""
-    version: int = 0
+    version: int = field(default=0, compare=False)
     """As in UnreadState: of the state that the call left or found, or of `state`, which may be later. 0 as long as
-    the upgrade to read cursors is not finished."""
+    the upgrade to read cursors is not finished. Not compared: two calls that did the same are equal."""
     state: UnreadState | None = None
     """What the member has not read after the call, where that was asked for."""
 
@@ -284,8 +284,8 @@ class UnreadSummary:
     unseen: int
     unread: int
     """Unseen ones, and those that are seen but not read."""
-    version: int = 0
-    """Rises with every change of the member's notifications."""
+    version: int = field(default=0, compare=False)
+    """Rises with every change of the member's notifications. Not compared: the same counts are equal."""
 
 
 @dataclass(frozen=True, slots=True)

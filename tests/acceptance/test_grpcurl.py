@@ -18,7 +18,7 @@ async def test_every_printed_command_works_as_it_is_printed(running: Running) ->
     tool("curl", required_by="CURL")
     _, dev = running
     commands = [line.strip() for line in dev.output.splitlines() if re.match(r"\s+(grpcurl|curl) ", line)]
-    assert sum(command.startswith("grpcurl") for command in commands) >= 4
+    assert sum(command.startswith("grpcurl") for command in commands) >= 9
     for command in commands:
         process = await asyncio.create_subprocess_shell(
             command, executable="/bin/bash", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

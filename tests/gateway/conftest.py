@@ -17,6 +17,7 @@ from readstate.server.app import RunningServer
 from readstate.store import pool
 from readstate.store.migrate import migrate
 from tests.conftest import PostgresServer, settings_on
+from tests.gateway.organization import Organization, own_organization
 
 PATH = "/systemevent/read"
 
@@ -88,6 +89,13 @@ def bearer(settings: ServerSettings) -> Bearer:
         return {"authorization": f"Bearer {tokens.sign(settings, user=user, **values)}"}
 
     return bearer
+
+
+@pytest.fixture
+async def organization(server: RunningServer, gateway: Gateway, bearer: Bearer) -> AsyncIterator[Organization]:
+    """An organisation of the test's own."""
+    async with own_organization(server.port, gateway.url, bearer) as found:
+        yield found
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ async def test_an_allowed_page_may_call(rest_for: RestFor, demo_data: None, bear
         assert cors(asked) == {
             "access-control-allow-origin": APP,
             "access-control-allow-methods": "POST, DELETE, OPTIONS",
-            "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, X-Request-Id",
-            "access-control-expose-headers": "Idempotent-Replayed, Retry-After, X-Request-Id",
+            "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
+            "access-control-expose-headers": "ETag, Idempotent-Replayed, Retry-After, X-Request-Id",
             "access-control-max-age": "600",
         }
         assert asked.headers["vary"] == "Origin"
@@ -63,7 +63,7 @@ async def test_an_allowed_page_may_call(rest_for: RestFor, demo_data: None, bear
         assert answer.status_code == 200
         assert cors(answer) == {
             "access-control-allow-origin": APP,
-            "access-control-expose-headers": "Idempotent-Replayed, Retry-After, X-Request-Id",
+            "access-control-expose-headers": "ETag, Idempotent-Replayed, Retry-After, X-Request-Id",
         }
         assert answer.headers["vary"] == "Origin"
 

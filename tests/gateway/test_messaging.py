@@ -197,3 +197,18 @@ async def test_all_up_to_the_newest_shown_are_marked_and_counted(ada: httpx.Asyn
         assert error(await ada.post(path, content=b'{"up_to": %s}' % wrong))["param"] == "up_to"
     for body in (b"[]", b"{"):
         assert error(await ada.post(path, content=body))["param"] == "up_to"
+
+
+async def test_all_up_to_the_newest_shown_are_read(ada: httpx.AsyncClient, messenger: ReadState) -> None:
+    path = f"{ROOT}/actions/mark-all-read"
+    await ada.post(path)
+    shown, later = await tell(messenger, "ada"), await tell(messenger, "ada")
+    first = await ada.post(path, json={"up_to": shown}, headers={"idempotency-key": f"read {shown}"})
+    assert first.json() == {"changed_count": 1}
+    again = await ada.post(path, json={"up_to": shown}, headers={"idempotency-key": f"read {shown}"})
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    assert (await ada.get(f"{ROOT}/{shown}")).json()["status"] == "read"
+    assert (await ada.get(f"{ROOT}/{later}")).json()["status"] == "unseen"
+    assert (await ada.get(f"{ROOT}/unread-summary")).json() == {"unseen_count": 1, "unread_count": 1}
+    assert error(await ada.post(path, json={"up_to": 5}))["param"] == "up_to"
+    assert (await ada.post(path, json={"up_to": "nf_000000000000"})).status_code == 404

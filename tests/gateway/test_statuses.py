@@ -147,7 +147,7 @@ async def test_a_body_over_256_kib_is_too_large_before_anything_else(rest: Async
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/systemevent", f"{PATH}/", "/systemevent/READ", "/livez", "/metrics", "/readyz"]
+    "path", ["/", "/systemevents", f"{PATH}/", "/systemevent/READ", "/livez", "/metrics", "/readyz"]
 )
 async def test_another_path_is_not_found(rest: AsyncClient, path: str) -> None:
     for verb in ("GET", "POST", "OPTIONS"):
@@ -214,9 +214,11 @@ async def _locked(url: str) -> AsyncIterator[None]:
 # ── What the server may answer ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def status(code: StatusCode, message: str, retry_after: float = 0, domain: str = "readstate") -> status_pb2.Status:
+def status(
+    code: StatusCode, message: str, retry_after: float = 0, domain: str = "readstate", reason: str = "REASON"
+) -> status_pb2.Status:
     found = status_pb2.Status(code=code.value[0], message=message)
-    found.details.add().Pack(error_details_pb2.ErrorInfo(reason="REASON", domain=domain))
+    found.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=domain))
     if retry_after:
         delay = Duration()
         delay.FromMilliseconds(round(retry_after * 1000))
@@ -291,6 +293,7 @@ async def test_every_code_of_grpc_has_a_status(answer: Answer, code: StatusCode)
         (status(StatusCode.INVALID_ARGUMENT, ""), (400, "Bad request")),
         (status(StatusCode.INTERNAL, "canary"), (500, "Internal server error")),
         (status(StatusCode.UNAUTHENTICATED, "canary"), (401, "Unauthorized")),
+        (status(StatusCode.FAILED_PRECONDITION, "canary", reason="MIGRATING"), (503, "Service unavailable")),
     ],
     ids=lambda value: value.message if isinstance(value, status_pb2.Status) else None,
 )

@@ -5,7 +5,7 @@ import pytest
 from readstate.client import ReadState
 from readstate.dev import demo, demo_notifications
 from readstate.errors import IdempotencyKeyReused, NotificationNotFound
-from readstate.model import UnreadSummary
+from readstate.model import MarkResult, UnreadSummary
 from readstate.store.pool import Database
 from readstate.v1 import notifications_pb2 as pb
 from tests.conftest import ClientFor
@@ -58,6 +58,32 @@ async def test_the_client_goes_all_the_way(ada: ReadState) -> None:
     assert (await ada.notification(second.id)).status == pb.NOTIFICATION_STATUS_DISMISSED
     assert await ada.mark_all_notifications_seen(newest.id) == 9
     assert await ada.unread_summary() == UnreadSummary(unseen=0, unread=9)
+    assert await ada.mark_all_notifications_read(newest.id) == 9
+    assert await ada.unread_summary() == UnreadSummary(unseen=0, unread=0)
+
+
+async def test_ada_has_fifty_events_of_which_twelve_are_read(ada: ReadState) -> None:
+    state = await ada.unread_count()
+    assert (state.head, state.unread) == (50, 38)
+    found = [event async for event in ada.system_events()]
+    assert [event.event_id for event in found] == [*range(50, 0, -1)]
+    assert len([event for event in found if event.read]) == 12
+    assert all(event.payload_json and event.actor_id and event.subject_id for event in found)
+    # What the page tells to try first has something to do.
+    assert await ada.mark_read([1, 2, 3]) == MarkResult(changed=3, matched=3)
+
+
+@pytest.mark.parametrize("left", ["as it was", "changed", "all unread"])
+async def test_loading_again_leaves_what_is_read_as_it_is(ada: ReadState, database: Database, left: str) -> None:
+    if left == "changed":
+        await ada.mark_read([50])
+    if left == "all unread":
+        await ada.mark_unread([*range(1, 51)])
+    before = await ada.unread_count()
+
+    await demo.load(database, 0, lambda _: None)
+
+    assert await ada.unread_count() == before
 
 
 async def test_the_client_hands_on_keys_and_raises_what_they_raise(ada: ReadState, client_for: ClientFor) -> None:

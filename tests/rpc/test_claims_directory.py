@@ -65,6 +65,22 @@ async def test_there_is_no_directory_to_write_to(producer: ReadState, ada: ReadS
     assert await ada.mark_read([1]) == MarkResult(changed=1, matched=1)
 
 
+async def test_all_is_unread_for_who_is_seen_for_the_first_time(ada: ReadState, client_for: ClientFor) -> None:
+    assert (await ada.unread_count()).unread == 50
+    await ada.mark_all_read(50)
+    assert (await client_for("ada", org="globex").unread_count()).unread == 50
+    assert (await ada.unread_count()).unread == 0
+
+
+async def test_readers_are_those_whose_tokens_named_the_organisation(
+    ada: ReadState, grace: ReadState, client_for: ClientFor
+) -> None:
+    await ada.mark_read([7])
+    await grace.mark_all_read(10)
+    auditor = client_for("zoe", org="acme", scope="system_events:audit")
+    assert {reader.user_id async for reader in auditor.readers(7)} == {"ada", "grace"}
+
+
 async def test_only_the_configured_claim_counts(
     demo_data: None, settings: ServerSettings, server: RunningServer
 ) -> None:

@@ -28,6 +28,11 @@ METHODS = {
     "SystemEventService/MarkRead": ORG_MEMBER,
     "SystemEventService/MarkUnread": Needs(member=True),
     "SystemEventService/RecordSystemEvents": Needs(scope="system_events:write"),
+    "SystemEventService/ListSystemEvents": ORG_MEMBER,
+    "SystemEventService/GetUnreadCount": ORG_MEMBER,
+    "SystemEventService/MarkAllRead": ORG_MEMBER,
+    "SystemEventService/UndoMarkAllRead": ORG_MEMBER,
+    "SystemEventService/ListReaders": replace(ORG_MEMBER, scope="system_events:audit"),
     "DirectoryService/UpsertMembers": Needs(scope="directory:write"),
     "DirectoryService/RemoveMembers": Needs(scope="directory:write"),
     "NotificationService/CreateNotifications": Needs(scope="messaging:write"),
@@ -38,6 +43,7 @@ METHODS = {
     "NotificationService/MarkNotificationRead": UPDATES,
     "NotificationService/DismissNotification": UPDATES,
     "NotificationService/MarkAllNotificationsSeen": UPDATES,
+    "NotificationService/MarkAllNotificationsRead": UPDATES,
 }
 
 

@@ -189,3 +189,10 @@ def test_settings_do_not_change_and_do_not_show_their_secrets() -> None:
     assert "canary" not in repr(settings)
     with pytest.raises(ValidationError):
         settings.listen = "elsewhere:1"
+
+
+def test_starting_read_is_for_members_whom_nobody_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("READSTATE_START_READ", "true")
+    assert refusal() == "READSTATE_START_READ is for READSTATE_DIRECTORY=claims; with database, upserts say it"
+    monkeypatch.setenv("READSTATE_DIRECTORY", "claims")
+    assert load(ServerSettings).start_read

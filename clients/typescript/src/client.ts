@@ -4,6 +4,8 @@ import type {
   GetNotificationOptions,
   IncludeOptions,
   ListNotificationsOptions,
+  MarkAllReadOptions,
+  MarkAllReadResponse,
   MarkAllSeenOptions,
   MarkAllSeenResponse,
   Notification,
@@ -11,14 +13,45 @@ import type {
   NotificationList,
   UnreadSummary,
 } from './notifications.js';
-import { isMarkedCount, isNotification, isNotificationList, isReadStatus, isUnreadSummary } from './shapes.js';
-import type { SystemEventReadStatusResponse } from './system-events.js';
+import {
+  isEventQueryResponse,
+  isMarkedAll,
+  isMarkedCount,
+  isMarkedEvents,
+  isNotification,
+  isNotificationList,
+  isReaderList,
+  isReadStatus,
+  isSystemEventList,
+  isUndoneMarkAll,
+  isUnreadCount,
+  isUnreadSummary,
+} from './shapes.js';
+import type {
+  AllReadersOptions,
+  AllSystemEventsOptions,
+  ListReadersOptions,
+  ListSystemEventsOptions,
+  MarkAllOptions,
+  MarkedAll,
+  MarkedEvents,
+  Reader,
+  ReaderList,
+  SystemEvent,
+  SystemEventList,
+  SystemEventQueryRequest,
+  SystemEventQueryResponse,
+  SystemEventReadStatusResponse,
+  UndoneMarkAll,
+  UnreadCount,
+} from './system-events.js';
 import type { TokenSource } from './token.js';
 
 /** Milliseconds. The gateway ends every call after 6 s, so its answer comes before this timeout. */
 const TIMEOUT = 10_000;
 
-const SYSTEM_EVENTS = 'systemevent/read';
+const SYSTEM_EVENT = 'systemevent';
+const SYSTEM_EVENTS = 'v1/system-events';
 const NOTIFICATIONS = 'v1/messaging/notifications';
 
 /** The settings of a client. */
@@ -70,7 +103,7 @@ export class ReadState {
     options: CallOptions = {},
   ): Promise<SystemEventReadStatusResponse> =>
     await this.#http.request(
-      { method: 'POST', path: SYSTEM_EVENTS, body: ids(idOrIds), shape: isReadStatus },
+      { method: 'POST', path: `${SYSTEM_EVENT}/read`, body: ids(idOrIds), shape: isReadStatus },
       options,
     );
 
@@ -83,19 +116,110 @@ export class ReadState {
     options: CallOptions = {},
   ): Promise<SystemEventReadStatusResponse> =>
     await this.#http.request(
-      { method: 'DELETE', path: SYSTEM_EVENTS, body: ids(idOrIds), shape: isReadStatus },
+      { method: 'DELETE', path: `${SYSTEM_EVENT}/read`, body: ids(idOrIds), shape: isReadStatus },
       options,
     );
+
+  /**
+   * Returns events of the user's organisation, newest first, with the number of all that match. It is bound to the
+   * client, so `const { getSystemEvents } = readstate` works. For new programs, `listSystemEvents` does more.
+   */
+  readonly getSystemEvents = async (
+    query: SystemEventQueryRequest,
+    options: CallOptions = {},
+  ): Promise<SystemEventQueryResponse> =>
+    await this.#http.request(
+      { method: 'POST', path: SYSTEM_EVENT, body: query, shape: isEventQueryResponse },
+      options,
+    );
+
+  /** Returns one page of the organisation's events, newest first. It tells what the user has not read. */
+  async listSystemEvents(options: ListSystemEventsOptions = {}): Promise<SystemEventList> {
+    const query = systemEventQuery(options);
+    return await this.#http.request({ method: 'GET', path: SYSTEM_EVENTS, query, shape: isSystemEventList }, options);
+  }
+
+  /**
+   * Iterates over all of the organisation's events, newest first. It fetches a page when the loop needs one. No event
+   * comes twice, even if new ones are recorded. The timeout is for each page.
+   *
+   * @example
+   * ```ts
+   * for await (const event of readstate.allSystemEvents({ unreadOnly: true })) show(event);
+   * ```
+   */
+  async *allSystemEvents(options: AllSystemEventsOptions = {}): AsyncGenerator<SystemEvent, void, undefined> {
+    let cursor: string | null = null;
+    do {
+      const page: SystemEventList = await this.listSystemEvents({ ...options, cursor });
+      yield* page.data;
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+  }
+
+  /** Counts the events that the user has not read. */
+  async getUnreadCount(options: CallOptions = {}): Promise<UnreadCount> {
+    const path = `${SYSTEM_EVENTS}/unread-count`;
+    return await this.#http.request({ method: 'GET', path, shape: isUnreadCount }, options);
+  }
+
+  /** Marks one or more events as read, as `markSystemEventAsRead` does. It returns what changed and what is unread. */
+  async markSystemEventsRead(idOrIds: number | readonly number[], options: CallOptions = {}): Promise<MarkedEvents> {
+    return await this.#mark('mark-read', idOrIds, options);
+  }
+
+  /** Marks one or more events as unread, as `markSystemEventAsUnread` does. It returns what changed and what is unread. */
+  async markSystemEventsUnread(idOrIds: number | readonly number[], options: CallOptions = {}): Promise<MarkedEvents> {
+    return await this.#mark('mark-unread', idOrIds, options);
+  }
+
+  /**
+   * Marks all events up to `upTo` as read: the `seq` of the newest event on the screen, or a `head`. Newer ones stay
+   * unread. The `undo_token` of the answer undoes it.
+   */
+  async markAllSystemEventsRead(upTo: number, options: MarkAllOptions = {}): Promise<MarkedAll> {
+    const path = `${SYSTEM_EVENTS}/actions/mark-all-read`;
+    const { idempotencyKey } = options;
+    const body = { up_to: upTo };
+    return await this.#http.request({ method: 'POST', path, body, idempotencyKey, shape: isMarkedAll }, options);
+  }
+
+  /** Makes unread again what one `markAllSystemEventsRead` changed, and nothing else. */
+  async undoMarkAllSystemEventsRead(undoToken: string, options: MarkAllOptions = {}): Promise<UndoneMarkAll> {
+    const path = `${SYSTEM_EVENTS}/actions/undo-mark-all-read`;
+    const { idempotencyKey } = options;
+    const body = { undo_token: undoToken };
+    return await this.#http.request({ method: 'POST', path, body, idempotencyKey, shape: isUndoneMarkAll }, options);
+  }
+
+  /** Returns one page of the members who have read an event. The token needs the scope `system_events:audit`. */
+  async listReaders(id: number, options: ListReadersOptions = {}): Promise<ReaderList> {
+    const path = `${SYSTEM_EVENTS}/${encodeURIComponent(id)}/readers`;
+    const query = new URLSearchParams();
+    setAll(query, { cursor: options.cursor, limit: options.limit });
+    return await this.#http.request({ method: 'GET', path, query, shape: isReaderList }, options);
+  }
+
+  /**
+   * Iterates over all members who have read an event. It fetches a page when the loop needs one. The timeout is for
+   * each page. The token needs the scope `system_events:audit`.
+   */
+  async *allReaders(id: number, options: AllReadersOptions = {}): AsyncGenerator<Reader, void, undefined> {
+    let cursor: string | null = null;
+    do {
+      const page: ReaderList = await this.listReaders(id, { ...options, cursor });
+      yield* page.data;
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+  }
 
   // ── Notifications ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Returns one page of the user's notifications, newest first. The token needs the scope `messaging:read`. */
   async listNotifications(options: ListNotificationsOptions = {}): Promise<NotificationList> {
+    const { status, category, cursor, limit } = options;
     const query = including(options);
-    for (const name of ['status', 'category', 'cursor', 'limit'] as const) {
-      const value = options[name];
-      if (value !== undefined && value !== null) query.set(name, String(value));
-    }
+    setAll(query, { status, category, cursor, limit });
     return await this.#http.request({ method: 'GET', path: NOTIFICATIONS, query, shape: isNotificationList }, options);
   }
 
@@ -159,10 +283,26 @@ export class ReadState {
     return await this.#http.request({ method: 'POST', path, body, idempotencyKey, shape: isMarkedCount }, options);
   }
 
+  /**
+   * Marks the user's notifications as read, and as seen. `upTo` is the newest one on the screen: newer ones stay as they
+   * are. Without it, all become read. The token needs the scope `messaging:update`.
+   */
+  async markAllNotificationsRead(options: MarkAllReadOptions = {}): Promise<MarkAllReadResponse> {
+    const path = `${NOTIFICATIONS}/actions/mark-all-read`;
+    const body = { up_to: options.upTo };
+    const { idempotencyKey } = options;
+    return await this.#http.request({ method: 'POST', path, body, idempotencyKey, shape: isMarkedCount }, options);
+  }
+
   /** Counts the notifications that are unseen or unread. The token needs the scope `messaging:read`. */
   async getUnreadSummary(options: CallOptions = {}): Promise<UnreadSummary> {
     const path = `${NOTIFICATIONS}/unread-summary`;
     return await this.#http.request({ method: 'GET', path, shape: isUnreadSummary }, options);
+  }
+
+  async #mark(action: string, idOrIds: number | readonly number[], options: CallOptions): Promise<MarkedEvents> {
+    const path = `${SYSTEM_EVENTS}/actions/${action}`;
+    return await this.#http.request({ method: 'POST', path, body: ids(idOrIds), shape: isMarkedEvents }, options);
   }
 
   async #act(id: string, action: string, options: NotificationActionOptions): Promise<Notification> {
@@ -175,6 +315,39 @@ export class ReadState {
 
 function ids(idOrIds: number | readonly number[]): object {
   return Array.isArray(idOrIds) ? { ids: idOrIds } : { id: idOrIds };
+}
+
+function systemEventQuery(options: ListSystemEventsOptions): URLSearchParams {
+  const lists = {
+    types: options.types,
+    actor_ids: options.actorIds,
+    subject_ids: options.subjectIds,
+    workspace_ids: options.workspaceIds,
+  };
+  const query = new URLSearchParams(
+    Object.entries(lists).flatMap(([name, values = []]) => values.map((value) => [name, value])),
+  );
+  setAll(query, {
+    unread_only: options.unreadOnly,
+    occurred_from: time(options.occurredFrom),
+    occurred_before: time(options.occurredBefore),
+    cursor: options.cursor,
+    limit: options.limit,
+    skip: options.skip,
+    with_total: options.withTotal,
+  });
+  return query;
+}
+
+function time(value: Date | string | undefined): string | undefined {
+  return value instanceof Date ? value.toISOString() : value;
+}
+
+/** Sets what has a value. */
+function setAll(query: URLSearchParams, values: Record<string, string | number | boolean | null | undefined>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== null) query.set(name, String(value));
+  }
 }
 
 function notification(id: string): string {

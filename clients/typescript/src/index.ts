@@ -12,6 +12,8 @@ export type {
   IdempotencyOptions,
   IncludeOptions,
   ListNotificationsOptions,
+  MarkAllReadOptions,
+  MarkAllReadResponse,
   MarkAllSeenOptions,
   MarkAllSeenResponse,
   Notification,
@@ -24,5 +26,24 @@ export type {
   NotificationStatus,
   UnreadSummary,
 } from './notifications.js';
-export type { SystemEventReadStatusResponse } from './system-events.js';
+export type {
+  AllReadersOptions,
+  AllSystemEventsOptions,
+  ListReadersOptions,
+  ListSystemEventsOptions,
+  MarkAllOptions,
+  MarkedAll,
+  MarkedEvents,
+  Reader,
+  ReaderList,
+  SystemEvent,
+  SystemEventFilter,
+  SystemEventList,
+  SystemEventQueryRequest,
+  SystemEventQueryResponse,
+  SystemEventReadStatusResponse,
+  SystemEventResponse,
+  UndoneMarkAll,
+  UnreadCount,
+} from './system-events.js';
 export type { TokenSource } from './token.js';

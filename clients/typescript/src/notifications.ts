@@ -87,6 +87,12 @@ export interface MarkAllSeenResponse {
   changed_count: number;
 }
 
+/** The answer to marking all notifications as read. */
+export interface MarkAllReadResponse {
+  /** The number of notifications that were not read and are read now. */
+  changed_count: number;
+}
+
 /** Selects the notifications of a list. */
 export interface NotificationFilter {
   /** Only notifications in this state. Without it, the list holds all but the dismissed ones. */
@@ -132,5 +138,11 @@ export interface NotificationActionOptions extends CallOptions, IncludeOptions, 
 /** The options of `markAllNotificationsSeen`. */
 export interface MarkAllSeenOptions extends CallOptions, IdempotencyOptions {
   /** The id of the newest notification on the screen. Newer ones stay unseen. Without it, all become seen. */
+  upTo?: string | undefined;
+}
+
+/** The options of `markAllNotificationsRead`. */
+export interface MarkAllReadOptions extends CallOptions, IdempotencyOptions {
+  /** The id of the newest notification on the screen. Newer ones stay as they are. Without it, all become read. */
   upTo?: string | undefined;
 }

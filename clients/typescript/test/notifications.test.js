@@ -175,6 +175,16 @@ test('all notifications up to the newest on the screen become seen', async () =>
   assert.deepEqual(await ada.getUnreadSummary(), { unseen_count: 0, unread_count: 7 });
 });
 
+test('all notifications up to the newest on the screen become read', async () => {
+  const idempotencyKey = crypto.randomUUID();
+  const older = await ada.markAllNotificationsRead({ upTo: given[2].id, idempotencyKey });
+  assert.ok(older.changed_count > 0);
+  assert.deepEqual(await ada.markAllNotificationsRead({ upTo: given[2].id, idempotencyKey }), older);
+  assert.deepEqual(await ada.markAllNotificationsRead({ upTo: given[2].id }), { changed_count: 0 });
+  assert.deepEqual(await ada.getUnreadSummary(), { unseen_count: 0, unread_count: 2 });
+  assert.deepEqual(await ada.markAllNotificationsRead(), { changed_count: 2 });
+});
+
 // ── Refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const REFUSED = { type: 'invalid_request_error', isTransient: false };

@@ -7,6 +7,8 @@ import {
   NetworkError,
   ReadState,
   ReadStateError,
+  type SystemEvent,
+  type SystemEventList,
   type SystemEventReadStatusResponse,
   TimeoutError,
 } from '@readstate/client';
@@ -42,6 +44,27 @@ export async function feed(): Promise<string[]> {
   const { changed_count } = await readstate.markAllNotificationsSeen(first ? { upTo: first.id } : {});
   const { unseen_count, unread_count } = await readstate.getUnreadSummary({ timeout: 500 });
   return [...names, `${changed_count} ${unseen_count} ${unread_count}`];
+}
+
+// The public client of the platform API declares its query like this.
+interface Query { from_timestamp?: string; context?: number; showUnread?: boolean; skip: number; take: number }
+type Find = (data: Query) => Promise<{ events: { id: number; jsonData: string | null }[]; total: number }>;
+export const find: Find = readstate.getSystemEvents;
+
+export async function inbox(): Promise<number> {
+  for await (const event of readstate.allSystemEvents({ unreadOnly: true, types: ['a'], occurredFrom: new Date() })) {
+    const actor: string | null = event.actor_id;
+    void [actor, event.payload?.['name']];
+  }
+  const page: SystemEventList = await readstate.listSystemEvents({ limit: 10, cursor: null, withTotal: true });
+  const { undo_token } = await readstate.markAllSystemEventsRead(page.head, { idempotencyKey: 'key' });
+  if (undo_token !== null) await readstate.undoMarkAllSystemEventsRead(undo_token);
+  const first: SystemEvent | undefined = page.data[0];
+  if (first) for await (const { read_at } of readstate.allReaders(first.id)) void read_at;
+  // @ts-expect-error: how far has to be said
+  void readstate.markAllSystemEventsRead();
+  await readstate.markAllNotificationsRead({ upTo: 'nf_0123456789ab' });
+  return (await readstate.markSystemEventsRead([1])).unread_count + (await readstate.getUnreadCount()).version;
 }
 
 // The set of categories is open.

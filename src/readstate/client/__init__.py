@@ -7,8 +7,9 @@ Every method raises the errors of `readstate.errors`. The docstrings of `ReadSta
 error's `request_id` is for the people who run the server. A failure that has no type there is a `CallFailed`.
 """
 
-from readstate.client.client import Actor, Entity, NewSystemEvent, ReadState
+from readstate.client.client import Actor, Entity, ReadState
 from readstate.client.failures import CallFailed
+from readstate.client.system_events import EventFilter, NewSystemEvent
 from readstate.client.transport import TIMEOUT, Token
 
-__all__ = ["TIMEOUT", "Actor", "CallFailed", "Entity", "NewSystemEvent", "ReadState", "Token"]
+__all__ = ["TIMEOUT", "Actor", "CallFailed", "Entity", "EventFilter", "NewSystemEvent", "ReadState", "Token"]

@@ -5,19 +5,16 @@ from typing import Any, Self, TypeAlias
 
 from google.protobuf.message import Message
 
+from readstate.client.system_events import SystemEventCalls
 from readstate.client.transport import TIMEOUT, Caller, Token, open_channel
-from readstate.model import MarkResult, UnreadSummary
+from readstate.model import UnreadSummary
 from readstate.v1 import (
     directory_pb2,
     directory_pb2_grpc,
     notifications_pb2,
     notifications_pb2_grpc,
-    system_events_pb2,
     system_events_pb2_grpc,
 )
-
-NewSystemEvent: TypeAlias = system_events_pb2.NewSystemEvent | Mapping[str, Any]
-"""The message, or its fields: `{"type": "invoice.issued", "payload": {"total": 3}}`."""
 
 Actor: TypeAlias = notifications_pb2.Actor | Mapping[str, Any]
 """The message, or its fields: `{"id": "user_1", "type": "ACTOR_TYPE_USER", "name": "Grace"}`."""
@@ -25,7 +22,7 @@ Entity: TypeAlias = notifications_pb2.Entity | Mapping[str, Any]
 """The message, or its fields: `{"id": "order_7", "type": "order"}`."""
 
 
-class ReadState:
+class ReadState(SystemEventCalls):
     """A connection to a server. It is made on the first call, and again when it is lost. Use it for many calls at once.
 
     `token` is the bearer token, or a function that fetches one. The function is called before the first call, and again
@@ -77,50 +74,6 @@ class ReadState:
     async def close(self) -> None:
         """End the connection. Calls that are still running, and later ones, raise Unavailable."""
         await self._channel.close()
-
-    async def mark_read(self, event_ids: Iterable[int], *, timeout: float | None = None) -> MarkResult:
-        """Mark events as read for the token's user.
-
-        Raises:
-            InvalidEventIds: no id is positive.
-            TooManyEventIds: there are more than 10,000.
-            NoOrganization: the user belongs to none.
-        """
-        request = system_events_pb2.MarkReadRequest(event_ids=event_ids)
-        response = await self._call(self._events.MarkRead, request, timeout)
-        return MarkResult(response.changed_count, response.matched_count)
-
-    async def mark_unread(self, event_ids: Iterable[int], *, timeout: float | None = None) -> MarkResult:
-        """Remove the read marks of the token's user.
-
-        Raises:
-            InvalidEventIds: no id is positive.
-            TooManyEventIds: there are more than 10,000.
-        """
-        request = system_events_pb2.MarkUnreadRequest(event_ids=event_ids)
-        response = await self._call(self._events.MarkUnread, request, timeout)
-        return MarkResult(response.changed_count, response.matched_count)
-
-    async def record_system_events(
-        self,
-        org_id: str,
-        events: Iterable[NewSystemEvent],
-        *,
-        idempotency_key: str | None = None,
-        timeout: float | None = None,
-    ) -> list[int]:
-        """Append events to an organisation's stream; return their ids in order.
-
-        Raises:
-            InvalidRequest: an argument, which `field` names, breaks a rule.
-            MissingScope: the token lacks `system_events:write`.
-            EventIdsExhausted: an event has no id, and the organisation has used the largest.
-            IdempotencyKeyReused: the key belongs to another request.
-            IdempotencyKeyInUse: the first call with the key is still running.
-        """
-        request = system_events_pb2.RecordSystemEventsRequest(org_id=org_id, events=events)
-        response = await self._call(self._events.RecordSystemEvents, request, timeout, idempotency_key)
-        return list(response.event_ids)
 
     async def create_notifications(
         self,
@@ -210,7 +163,7 @@ class ReadState:
         """
         request = notifications_pb2.GetUnreadSummaryRequest()
         response = await self._call(self._notifications.GetUnreadSummary, request, timeout)
-        return UnreadSummary(response.unseen_count, response.unread_count)
+        return UnreadSummary(response.unseen_count, response.unread_count, response.version)
 
     async def mark_notification_seen(
         self,
@@ -275,15 +228,31 @@ class ReadState:
         method = self._notifications.MarkAllNotificationsSeen
         return int((await self._call(method, request, timeout, idempotency_key)).changed_count)
 
-    async def upsert_members(self, members: Mapping[str, str | None], *, timeout: float | None = None) -> None:
+    async def mark_all_notifications_read(
+        self, up_to: str | None = None, *, idempotency_key: str | None = None, timeout: float | None = None
+    ) -> int:
+        """Mark as read, and seen, what the token's user has not read, up to the newest that they were shown; return how
+        many. Raises what `mark_all_notifications_seen` does."""
+        request = notifications_pb2.MarkAllNotificationsReadRequest(up_to=up_to)
+        method = self._notifications.MarkAllNotificationsRead
+        return int((await self._call(method, request, timeout, idempotency_key)).changed_count)
+
+    async def upsert_members(
+        self, members: Mapping[str, str | None], *, start_read: bool = False, timeout: float | None = None
+    ) -> None:
         """Place users, by id, in an organisation or, with None, in none.
+
+        With `start_read` the organisation's events so far count as read for those who are new to it.
 
         Raises:
             InvalidRequest: there are no members or more than 10,000, or an id breaks a rule.
             MissingScope: the token lacks `directory:write`.
             DirectoryFromClaims: the server has no directory of its own.
         """
-        entries = [directory_pb2.NewMember(user_id=user_id, org_id=org_id) for user_id, org_id in members.items()]
+        entries = [
+            directory_pb2.NewMember(user_id=user_id, org_id=org_id, start_read=start_read)
+            for user_id, org_id in members.items()
+        ]
         request = directory_pb2.UpsertMembersRequest(members=entries)
         await self._call(self._directory.UpsertMembers, request, timeout)
 

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from readstate import deadline, errors
 from readstate.client.failures import closed, failure
-from readstate.v1 import notifications_pb2
+from readstate.v1 import notifications_pb2, system_events_pb2
 
 TIMEOUT: Final = deadline.CLIENT_SECONDS
 """Seconds that a call has where nobody says otherwise."""
@@ -19,15 +19,17 @@ TIMEOUT: Final = deadline.CLIENT_SECONDS
 Token: TypeAlias = str | Callable[[], Awaitable[str]]
 """A bearer token, or a function that fetches one. White space around a token does not matter: files end with it."""
 
-# Only what is safe to repeat: an event without an id of its own would be recorded twice.
+# All but what is not safe to repeat: an event without an id of its own would be recorded twice.
 _REPEATABLE: Final = (
-    {"service": "readstate.v1.SystemEventService", "method": "MarkRead"},
-    {"service": "readstate.v1.SystemEventService", "method": "MarkUnread"},
     {"service": "readstate.v1.DirectoryService"},
     *(
-        {"service": "readstate.v1.NotificationService", "method": method.name}
-        for method in notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"].methods
-        if method.name != "CreateNotifications"
+        {"service": service.full_name, "method": method.name}
+        for service in (
+            system_events_pb2.DESCRIPTOR.services_by_name["SystemEventService"],
+            notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
+        )
+        for method in service.methods
+        if method.name not in ("RecordSystemEvents", "CreateNotifications")
     ),
 )
 _RETRY: Final = {

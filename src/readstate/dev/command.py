@@ -18,10 +18,12 @@ from readstate.server import app
 from readstate.server.signals import Interrupted, Stop, caught
 from readstate.store import pool
 from readstate.store.migrate import migrate
+from readstate.store.read_cursor.finish import finish
+from readstate.store.read_cursor.phase import CursorPhase
 from readstate.telemetry.logs import configure_logging
 
 TOKEN_SECONDS: Final = 12 * 3600
-SCOPE: Final = "messaging:read messaging:update"
+SCOPE: Final = "messaging:read messaging:update system_events:audit"
 
 # Everything must stop within 10 s of the signal, the database included. No load balancer uses this server, so it does
 # not wait before it drains.
@@ -70,8 +72,12 @@ def _database(url: str | None, state: Path, stop: Stop) -> Iterator[str]:
 
 async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path, events: int, stop: Stop) -> None:
     token = sign(settings, user="ada", org="acme", scope=SCOPE, expires_in=TOKEN_SECONDS)
-    await migrate(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    await migrate(url)
     async with pool.connect(settings) as database:
+        # Data of an earlier release: no server of that release is running here.
+        if not await CursorPhase(database).is_finished():
+            await finish(url)
         await demo.load(database, events, progress(events))
     # No port opens before the demo data is there: a program that waits for a port finds the data.
     async with app.running_server(settings, open_reflection=True) as server:

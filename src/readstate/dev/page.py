@@ -23,17 +23,25 @@ A token for ada of acme, valid for 12 hours (for others: {command} token --user 
 
 To paste into another terminal:
 
-  curl -X POST http://{rest}/systemevent/read -H 'Authorization: Bearer {token}' -d '{{"ids": [1, 2, 3]}}'
-  curl -X DELETE http://{rest}/systemevent/read -H 'Authorization: Bearer {token}' -d '{{"ids": [1, 2, 3]}}'
-  curl 'http://{rest}/v1/messaging/notifications?limit=3&include=sender,resource' -H 'Authorization: Bearer {token}'
+  {curl}/v1/system-events?limit=3&unread_only=true' {as_ada}
+  {curl}/v1/system-events/unread-count' {as_ada}
+  {curl}/v1/system-events/4/readers' {as_ada}
+  {curl}/systemevent' {as_ada} -d '{{"showUnread": true, "take": 3}}'
+  curl -X POST http://{rest}/systemevent/read {as_ada} -d '{{"ids": [1, 2, 3]}}'
+  curl -X DELETE http://{rest}/systemevent/read {as_ada} -d '{{"ids": [1, 2, 3]}}'
+  {curl}/v1/messaging/notifications?limit=3&include=sender,resource' {as_ada}
 
 And by gRPC (grpcurl: https://github.com/fullstorydev/grpcurl):
 
   {grpcurl} {address} list
   {grpcurl} {address} describe readstate.v1.SystemEventService
-  {grpcurl} -H 'authorization: Bearer {token}' -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkRead
-  {grpcurl} -H 'authorization: Bearer {token}' -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkUnread
-  {grpcurl} -H 'authorization: Bearer {token}' {address} {notifications}/ListNotifications
+  {call} -d '{{"page_size": 3}}' {address} {service}/ListSystemEvents
+  {call} {address} {service}/GetUnreadCount
+  {call} -d '{{"event_id": 4}}' {address} {service}/ListReaders
+  {call} {address} {notifications}/ListNotifications
+  {call} -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkRead
+  {call} -d '{{"up_to": 40}}' {address} {service}/MarkAllRead
+  {call} -d '{{"event_ids": [1, 2, 3]}}' {address} {service}/MarkUnread
 """
 
 
@@ -46,15 +54,20 @@ def welcome_page(
     token: str,
 ) -> str:
     """What to see and to paste, once everything listens."""
+    rest = with_port(gateway.gateway_listen, rest_ports[0])
+    grpcurl = _grpcurl(settings)
     return _WELCOME.format(
         address=with_port(settings.listen, server.port),
         admin=with_port(settings.admin_listen, server.admin_port),
-        rest=with_port(gateway.gateway_listen, rest_ports[0]),
+        rest=rest,
         rest_admin=with_port(gateway.gateway_admin_listen, rest_ports[1]),
         state=state,
         command=sys.argv[0] if Path(sys.argv[0]).name == "readstate" else "python -m readstate",
         token=token,
-        grpcurl=_grpcurl(settings),
+        curl=f"curl 'http://{rest}",
+        as_ada=f"-H 'Authorization: Bearer {token}'",
+        grpcurl=grpcurl,
+        call=f"{grpcurl} -H 'authorization: Bearer {token}'",
         service="readstate.v1.SystemEventService",
         notifications="readstate.v1.NotificationService",
     )

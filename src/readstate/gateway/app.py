@@ -8,7 +8,7 @@ from math import ceil
 import structlog
 
 from readstate.config import GatewaySettings
-from readstate.gateway import docs, messaging, system_events, upstream
+from readstate.gateway import docs, event_query, inbox, messaging, system_events, upstream
 from readstate.gateway.asgi import GatewayApp
 from readstate.gateway.cors import Cors
 from readstate.http.admin import admin_app
@@ -38,7 +38,13 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[tuple[int,
             listening(admin, settings.gateway_admin_listen, setting="READSTATE_GATEWAY_ADMIN_LISTEN")
         )
         asgi = GatewayApp(
-            {**system_events.routes(server), **messaging.routes(server), **docs.routes()},
+            {
+                **system_events.routes(server),
+                **event_query.routes(server),
+                **inbox.routes(server),
+                **messaging.routes(server),
+                **docs.routes(),
+            },
             Cors(settings.cors_origins),
             metrics,
         )

@@ -47,7 +47,7 @@ def _number(text: str) -> int | float:
     except ArithmeticError:  # an exponent of 19 digits
         return math.nan
     # The bound comes first: to make an int of 1e999999999 takes hours.
-    if not 0 < number <= LARGEST_ID or number != int(number):
+    if not 0 <= number <= LARGEST_ID or number != int(number):
         return math.nan
     return int(number)
 

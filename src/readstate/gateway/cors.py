@@ -9,10 +9,10 @@ from typing import Final, TypeAlias
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _PREFLIGHT: Final = [
-    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, X-Request-Id"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id"),
     (b"access-control-max-age", b"600"),
 ]
-_EXPOSED: Final = (b"access-control-expose-headers", b"Idempotent-Replayed, Retry-After, X-Request-Id")
+_EXPOSED: Final = (b"access-control-expose-headers", b"ETag, Idempotent-Replayed, Retry-After, X-Request-Id")
 
 
 class Cors:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from readstate.gateway import notification_json as write
 from readstate.gateway.body import json_object
+from readstate.gateway.etag import validated
 from readstate.gateway.message_json import words
 from readstate.gateway.request import Request, Routes
 from readstate.gateway.upstream import Upstream
@@ -47,11 +48,16 @@ def routes(upstream: Upstream) -> Routes:
 
     async def get_list(request: Request) -> Response:
         reply = await upstream.call(stub.ListNotifications, _list_request(request.query), request)
-        return _json(write.page(reply))
+        return validated(_json(write.page(reply)), request)
 
     async def get_summary(request: Request) -> Response:
         reply = await upstream.call(stub.GetUnreadSummary, pb.GetUnreadSummaryRequest(), request)
-        return _json(write.summary(reply))
+        return validated(_json(write.summary(reply)), request)
+
+    async def mark_all_read(request: Request) -> Response:
+        message = pb.MarkAllNotificationsReadRequest(up_to=_up_to(request.body))
+        reply, headers = await upstream.call_once(stub.MarkAllNotificationsRead, message, request)
+        return _json(write.marked(reply), headers)
 
     async def mark_all_seen(request: Request) -> Response:
         message = pb.MarkAllNotificationsSeenRequest(up_to=_up_to(request.body))
@@ -63,6 +69,7 @@ def routes(upstream: Upstream) -> Routes:
         f"{ROOT}/notifications": {"GET": get_list},
         f"{ROOT}/notifications/unread-summary": {"GET": get_summary},
         f"{ROOT}/notifications/actions/mark-all-seen": {"POST": mark_all_seen},
+        f"{ROOT}/notifications/actions/mark-all-read": {"POST": mark_all_read},
         one: {"GET": get_one},
         f"{one}/actions/seen": {"POST": action(stub.MarkNotificationSeen, pb.MarkNotificationSeenRequest)},
         f"{one}/actions/read": {"POST": action(stub.MarkNotificationRead, pb.MarkNotificationReadRequest)},

@@ -15,5 +15,9 @@ notification: Final = message_writer(pb.Notification, {pb.Actor: _actor, pb.Enti
 page: Final = message_writer(
     pb.ListNotificationsResponse, {pb.Notification: notification}, kind="list", names={"notifications": "data"}
 )
-summary: Final = message_writer(pb.GetUnreadSummaryResponse)
 marked: Final = message_writer(pb.MarkAllNotificationsSeenResponse)
+
+
+def summary(reply: pb.GetUnreadSummaryResponse) -> str:
+    """The two counts alone: the page of the messaging API knows no version."""
+    return f'{{"unseen_count":{reply.unseen_count},"unread_count":{reply.unread_count}}}'

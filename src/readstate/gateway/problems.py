@@ -22,7 +22,9 @@ STATUS: Final = {
     StatusCode.DEADLINE_EXCEEDED: 504,
 }
 """Every other code is 500. The reasons below have a status of their own."""
-REASONS: Final = {"IDEMPOTENCY_KEY_REUSED": 422}
+REASONS: Final = {"IDEMPOTENCY_KEY_REUSED": 422, "MIGRATING": 503}
+PARAMS: Final = {"page_size": "limit", "page_token": "cursor", "event_ids": "ids"}
+"""What REST calls fields of the contract, where it calls them anything else."""
 
 MESSAGES: Final = {
     400: "Bad request",
@@ -41,7 +43,7 @@ MESSAGES: Final = {
 """Our words, which say nothing internal. If the server's words are about the request, they are used instead."""
 ABOUT_THE_REQUEST: Final = frozenset((400, 403, 404, 409, 422))
 
-MESSAGING: Final = "/v1/messaging/"
+V1: Final = "/v1/"
 """Below this path an error is an object. Elsewhere it is a text."""
 
 
@@ -76,7 +78,8 @@ def from_grpc(error: grpc.aio.AioRpcError) -> Problem:
     if info.domain != DOMAIN:
         return Problem(status, headers=headers)
     message = error.details() if status in ABOUT_THE_REQUEST else None
-    param = bad.field_violations[0].field if bad.field_violations else None
+    field = bad.field_violations[0].field if bad.field_violations else None
+    param = PARAMS.get(field, field) if field else None
     return Problem(status, message, headers, reason=info.reason, param=param)
 
 
@@ -84,7 +87,7 @@ def render(problem: Problem, path: str) -> Response:
     """The answer, as the pages of the contract write it."""
     # RFC 9110, section 11.6.1: a 401 says how to authenticate.
     challenge = {"www-authenticate": "Bearer"} if problem.status == 401 else {}
-    content = _error_object(problem) if path.startswith(MESSAGING) else problem.message
+    content = _error_object(problem) if path.startswith(V1) else problem.message
     return JSONResponse({"error": content}, problem.status, problem.headers | challenge)
 
 

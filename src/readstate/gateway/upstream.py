@@ -14,6 +14,9 @@ from readstate.config import GatewaySettings, read_file
 from readstate.gateway import problems
 from readstate.gateway.request import Request
 
+LARGEST_REPLY: Final = 16 << 20
+"""Bytes: twice what a hundred events with the largest payloads take."""
+
 _SERVICE_CONFIG: Final = {
     # Every address of a name in turn; one address is no different from gRPC's default.
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -38,6 +41,7 @@ _OPTIONS: Final = [
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # The server is ours, never behind the proxy that the environment names for the outside.
     ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", LARGEST_REPLY),
     # A server that vanished without a word is noticed, and one that is back is found within a second.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),

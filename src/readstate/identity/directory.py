@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from cachetools import LRUCache, TTLCache
 
-from readstate.errors import DirectoryFromClaims, UnknownUser
+from readstate.errors import DirectoryFromClaims, Migrating, UnknownUser
 from readstate.model import Claims, Member, NewMember, OrgMember
 from readstate.store.members import MemberStore
 
@@ -98,10 +99,13 @@ class DatabaseDirectory:
 class ClaimsDirectory:
     """Uses the token's claim. Rows are made on first sight. Their keys never change, so they are kept."""
 
-    def __init__(self, members: MemberStore) -> None:
+    def __init__(self, members: MemberStore, *, start_read: bool = False) -> None:
+        """`start_read`: who is seen in an organisation for the first time finds nothing unread in it."""
         self._members = members
+        self._start_read = start_read
         self._member_keys: LRUCache[str, int] = LRUCache(CACHED)
         self._org_keys: LRUCache[str, int] = LRUCache(CACHED)
+        self._started: LRUCache[OrgMember, bool] = LRUCache(CACHED)
 
     def cached(self, claims: Claims) -> Member | None:
         member_key = self._member_keys.get(claims.user_id)
@@ -110,20 +114,33 @@ class ClaimsDirectory:
         if claims.org_id is None:
             return Member(member_key, None)
         org_key = self._org_keys.get(claims.org_id)
-        return None if org_key is None else Member(member_key, org_key)
+        if org_key is None or (self._start_read and OrgMember(member_key, org_key) not in self._started):
+            return None
+        return Member(member_key, org_key)
 
     async def find(self, claims: Claims) -> Member:
         member_key = self._member_keys.get(claims.user_id)
         if member_key is None:
             member_key = await self._members.find_or_make(claims.user_id)
             self._member_keys[claims.user_id] = member_key
-        return Member(member_key, None if claims.org_id is None else await self._org_key(claims.org_id))
+        if claims.org_id is None:
+            return Member(member_key, None)
+        org_key = await self._org_key(claims.org_id)
+        if self._start_read:
+            await self._start(OrgMember(member_key, org_key))
+        return Member(member_key, org_key)
 
     async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
         # There is no list of the organisation's members, so every user who is named counts as one.
         org_key = await self._org_key(org_id)
         member_keys = await self._members.find_or_make_all(user_ids)
         return {user_id: OrgMember(member_key, org_key) for user_id, member_key in member_keys.items()}
+
+    async def _start(self, member: OrgMember) -> None:
+        # During an upgrade nobody has a read state that could be counted. Marking goes on.
+        with suppress(Migrating):
+            await self._members.start_read(member)
+            self._started[member] = True
 
     async def _org_key(self, org_id: str) -> int:
         org_key = self._org_keys.get(org_id)

@@ -32,6 +32,13 @@ _REFLECTION: Final = (
 OPEN_REFLECTION: Final = dict.fromkeys(_REFLECTION, PUBLIC)
 """For development: reflection without a token."""
 
+_EVENT_READS_AND_MARKS: Final = (
+    "/readstate.v1.SystemEventService/MarkRead",
+    "/readstate.v1.SystemEventService/ListSystemEvents",
+    "/readstate.v1.SystemEventService/GetUnreadCount",
+    "/readstate.v1.SystemEventService/MarkAllRead",
+    "/readstate.v1.SystemEventService/UndoMarkAllRead",
+)
 _NOTIFICATION_READS: Final = (
     "/readstate.v1.NotificationService/GetNotification",
     "/readstate.v1.NotificationService/ListNotifications",
@@ -42,14 +49,16 @@ _NOTIFICATION_UPDATES: Final = (
     "/readstate.v1.NotificationService/MarkNotificationRead",
     "/readstate.v1.NotificationService/DismissNotification",
     "/readstate.v1.NotificationService/MarkAllNotificationsSeen",
+    "/readstate.v1.NotificationService/MarkAllNotificationsRead",
 )
 
 ACCESS: Final = {
     "/grpc.health.v1.Health/Check": PUBLIC,
     "/grpc.health.v1.Health/Watch": PUBLIC,
     **dict.fromkeys(_REFLECTION, TOKEN),
-    "/readstate.v1.SystemEventService/MarkRead": ORG_MEMBER,
+    **dict.fromkeys(_EVENT_READS_AND_MARKS, ORG_MEMBER),
     "/readstate.v1.SystemEventService/MarkUnread": MEMBER,
+    "/readstate.v1.SystemEventService/ListReaders": Access(member=True, organization=True, scope="system_events:audit"),
     "/readstate.v1.SystemEventService/RecordSystemEvents": Access(scope="system_events:write"),
     **dict.fromkeys(_NOTIFICATION_READS, Access(member=True, organization=True, scope="messaging:read")),
     **dict.fromkeys(_NOTIFICATION_UPDATES, Access(member=True, organization=True, scope="messaging:update")),

@@ -3,18 +3,22 @@
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from readstate.errors import InvalidRequest
 
 MOST_ENTRIES: Final = 10_000
 """Entries of any list in a request."""
+MOST_FILTER_VALUES: Final = 100
+"""Entries of a list that a filter is made of."""
+LONGEST_PAGE: Final = 100
+DEFAULT_PAGE: Final = 50
 LONGEST_NAME: Final = 255
 LONGEST_TITLE: Final = 1_000
 LARGEST_PAYLOAD: Final = 65_536
@@ -36,9 +40,7 @@ def text(value: str, field: str, *, longest: int) -> str:
     """Text for people: at most `longest` characters. PostgreSQL cannot hold the character NUL."""
     if len(value) > longest:
         raise InvalidRequest(field, f"must have at most {longest} characters")
-    if "\0" in value:
-        raise InvalidRequest(field, "must not hold the character NUL")
-    return value
+    return _without_nul(value, field)
 
 
 def bounded_list(entries: Sequence[T], field: str) -> Sequence[T]:
@@ -46,6 +48,20 @@ def bounded_list(entries: Sequence[T], field: str) -> Sequence[T]:
     if not 1 <= len(entries) <= MOST_ENTRIES:
         raise InvalidRequest(field, f"must have 1 to {MOST_ENTRIES} entries")
     return entries
+
+
+def filter_values(entries: Sequence[str], field: str) -> tuple[str, ...]:
+    """What a filter lets pass: distinct, in one order however the request lists it, and empty for everything."""
+    if len(entries) > MOST_FILTER_VALUES:
+        raise InvalidRequest(field, f"must have at most {MOST_FILTER_VALUES} entries")
+    return tuple(sorted({name(entry, f"{field}[{i}]") for i, entry in enumerate(entries)}))
+
+
+def page_size(value: int) -> int:
+    """The field `page_size`: how many entries a page may have, 0 for the server's choice."""
+    if not 0 <= value <= LONGEST_PAGE:
+        raise InvalidRequest("page_size", f"must be from 1 to {LONGEST_PAGE}")
+    return value or DEFAULT_PAGE
 
 
 def moment(message: Timestamp, field: str) -> datetime:
@@ -58,32 +74,42 @@ def moment(message: Timestamp, field: str) -> datetime:
 
 def json_object(message: Struct, field: str) -> str:
     """A Struct as JSON text that `jsonb` takes."""
-    for leaf in _leaves(message):
-        if isinstance(leaf, float) and not math.isfinite(leaf):
-            raise InvalidRequest(field, "must not hold NaN or infinity")
-        if isinstance(leaf, str) and "\0" in leaf:
-            raise InvalidRequest(field, "must not hold the character NUL")
-    document = json.dumps(MessageToDict(message), ensure_ascii=False, allow_nan=False)
+    document = json.dumps(_object(message, field), ensure_ascii=False)
     if len(document.encode()) > LARGEST_PAYLOAD:
         raise InvalidRequest(field, f"must take at most {LARGEST_PAYLOAD} bytes as JSON")
     return document
 
 
-def _leaves(message: Struct) -> Iterable[object]:
-    """Every key, text and number."""
-    pending: list[Any] = list(message.fields.items())
-    while pending:
-        key, value = pending.pop()
-        yield key
-        match value.WhichOneof("kind"):
-            case "struct_value":
-                pending.extend(value.struct_value.fields.items())
-            case "list_value":
-                pending.extend(("", item) for item in value.list_value.values)
-            case "number_value":
-                yield value.number_value
-            case "string_value":
-                yield value.string_value
+def _object(message: Struct, field: str) -> dict[str, Any]:
+    return {_without_nul(key, field): _value(value, field) for key, value in message.fields.items()}
+
+
+def _value(value: Value, field: str) -> Any:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return _without_nul(value.string_value, field)
+        case "number_value":
+            return _number(value.number_value, field)
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return _object(value.struct_value, field)
+        case "list_value":
+            return [_value(item, field) for item in value.list_value.values]
+    return None
+
+
+def _number(value: float, field: str) -> int | float:
+    """A whole number as an int: 3 and not 3.0, and with all digits that PostgreSQL will write of a large one."""
+    if not math.isfinite(value):
+        raise InvalidRequest(field, "must not hold NaN or infinity")
+    return int(Decimal(repr(value))) if value.is_integer() else value
+
+
+def _without_nul(text: str, field: str) -> str:
+    if "\0" in text:
+        raise InvalidRequest(field, "must not hold the character NUL")
+    return text
 
 
 def user_ids(entries: Sequence[str]) -> list[str]:

@@ -13,7 +13,8 @@ from readstate.config import DatabaseSettings, ServerSettings
 from readstate.errors import ServerEnded, StartupError
 from readstate.http.admin import admin_app
 from readstate.http.listener import listening
-from readstate.identity.directory import ClaimsDirectory, DatabaseDirectory
+from readstate.identity.directory import ClaimsDirectory, DatabaseDirectory, Directory
+from readstate.identity.organizations import OrganizationIds
 from readstate.identity.signing_keys import KeySource, key_source
 from readstate.identity.tokens import TokenVerifier
 from readstate.rpc import interceptors, server
@@ -31,6 +32,7 @@ from readstate.server.sweeper import sweeping
 from readstate.store import pool
 from readstate.store.events import EventStore
 from readstate.store.idempotency import IdempotencyStore
+from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
 from readstate.store.members import MemberStore
 from readstate.store.migrate import migrate
@@ -81,7 +83,7 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         await migrate(settings.database_url.get_secret_value())
         database = await stack.enter_async_context(pool.connect(settings))
         members, replies, marks = MemberStore(database), IdempotencyStore(database), MarkStore(database, metrics)
-        directory = DatabaseDirectory(members) if settings.directory == "database" else ClaimsDirectory(members)
+        directory = _directory(settings, members)
         health = HealthService(SERVICES)
         readiness = Readiness(database.ping, health.report)
         verifier = _verifier(settings, keys)
@@ -106,7 +108,14 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         idempotency = Idempotency(replies)
         _register(
             registrar,
-            SystemEventService(marks, events, idempotency, metrics),
+            SystemEventService(
+                marks,
+                InboxStore(database, organization_from_claims=settings.directory == "claims"),
+                events,
+                OrganizationIds(members),
+                idempotency,
+                metrics,
+            ),
             NotificationService(NotificationStore(database), directory, idempotency),
             DirectoryService(directory),
             health,
@@ -147,6 +156,12 @@ def _verifier(settings: ServerSettings, keys: KeySource) -> TokenVerifier:
         leeway=settings.token_leeway,
         org_claim=settings.token_org_claim,
     )
+
+
+def _directory(settings: ServerSettings, members: MemberStore) -> Directory:
+    if settings.directory == "database":
+        return DatabaseDirectory(members)
+    return ClaimsDirectory(members, start_read=settings.start_read)
 
 
 def _observe(metrics: Metrics, verifier: TokenVerifier, database: Database) -> None:

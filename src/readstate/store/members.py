@@ -6,7 +6,7 @@ from typing import Final
 from readstate.model import Member, NewMember, OrgMember
 from readstate.store.marks.sql import DELETE_MARKS_OF_REMOVED
 from readstate.store.notifications.sql import DELETE_NOTIFICATIONS_OF_REMOVED
-from readstate.store.organizations import org_keys
+from readstate.store.organizations import FIND_ORGANIZATION, org_keys
 from readstate.store.pool import Connection, Database
 from readstate.store.read_cursor.phase import CursorPhase
 from readstate.store.read_cursor.sql import MAKE_CURSORS, START_READ
@@ -104,6 +104,11 @@ class MemberStore:
         """The key of this organisation, made on first sight."""
         keys = await self._database.run(lambda connection: org_keys(connection, [org_id]), repeatable=True)
         return keys[org_id]
+
+    async def org_id(self, org_key: int) -> str:
+        """The id of an organisation that there is."""
+        (row,) = await self._database.rows(FIND_ORGANIZATION, org_key, repeatable=True)
+        return str(row["org_id"])
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
         """Place each user, all or none. Each user id at most once.

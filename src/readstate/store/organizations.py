@@ -7,6 +7,8 @@ from readstate.store.pool import Connection
 
 FIND_ORGANIZATIONS: Final = "SELECT org_id, org_key FROM organization WHERE org_id = ANY ($1::text[])"
 
+FIND_ORGANIZATION: Final = "SELECT org_id FROM organization WHERE org_key = $1"
+
 # The organisation and its stream come into being together. Sorted, because two producers may name the same new ones.
 MAKE_ORGANIZATIONS: Final = """
 WITH made AS (

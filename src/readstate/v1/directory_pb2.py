@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1creadstate/v1/directory.proto\x12\x0creadstate.v1\"<\n\tNewMember\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x13\n\x06org_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_org_id\"@\n\x14UpsertMembersRequest\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.readstate.v1.NewMember\"\x17\n\x15UpsertMembersResponse\"(\n\x14RemoveMembersRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\".\n\x15RemoveMembersResponse\x12\x15\n\rremoved_count\x18\x01 \x01(\x05\x32\xc6\x01\n\x10\x44irectoryService\x12X\n\rUpsertMembers\x12\".readstate.v1.UpsertMembersRequest\x1a#.readstate.v1.UpsertMembersResponse\x12X\n\rRemoveMembers\x12\".readstate.v1.RemoveMembersRequest\x1a#.readstate.v1.RemoveMembersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1creadstate/v1/directory.proto\x12\x0creadstate.v1\"P\n\tNewMember\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x13\n\x06org_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\nstart_read\x18\x03 \x01(\x08\x42\t\n\x07_org_id\"@\n\x14UpsertMembersRequest\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.readstate.v1.NewMember\"\x17\n\x15UpsertMembersResponse\"(\n\x14RemoveMembersRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\".\n\x15RemoveMembersResponse\x12\x15\n\rremoved_count\x18\x01 \x01(\x05\x32\xc6\x01\n\x10\x44irectoryService\x12X\n\rUpsertMembers\x12\".readstate.v1.UpsertMembersRequest\x1a#.readstate.v1.UpsertMembersResponse\x12X\n\rRemoveMembers\x12\".readstate.v1.RemoveMembersRequest\x1a#.readstate.v1.RemoveMembersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,15 +32,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'readstate.v1.directory_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NEWMEMBER']._serialized_start=46
-  _globals['_NEWMEMBER']._serialized_end=106
-  _globals['_UPSERTMEMBERSREQUEST']._serialized_start=108
-  _globals['_UPSERTMEMBERSREQUEST']._serialized_end=172
-  _globals['_UPSERTMEMBERSRESPONSE']._serialized_start=174
-  _globals['_UPSERTMEMBERSRESPONSE']._serialized_end=197
-  _globals['_REMOVEMEMBERSREQUEST']._serialized_start=199
-  _globals['_REMOVEMEMBERSREQUEST']._serialized_end=239
-  _globals['_REMOVEMEMBERSRESPONSE']._serialized_start=241
-  _globals['_REMOVEMEMBERSRESPONSE']._serialized_end=287
-  _globals['_DIRECTORYSERVICE']._serialized_start=290
-  _globals['_DIRECTORYSERVICE']._serialized_end=488
+  _globals['_NEWMEMBER']._serialized_end=126
+  _globals['_UPSERTMEMBERSREQUEST']._serialized_start=128
+  _globals['_UPSERTMEMBERSREQUEST']._serialized_end=192
+  _globals['_UPSERTMEMBERSRESPONSE']._serialized_start=194
+  _globals['_UPSERTMEMBERSRESPONSE']._serialized_end=217
+  _globals['_REMOVEMEMBERSREQUEST']._serialized_start=219
+  _globals['_REMOVEMEMBERSREQUEST']._serialized_end=259
+  _globals['_REMOVEMEMBERSRESPONSE']._serialized_start=261
+  _globals['_REMOVEMEMBERSRESPONSE']._serialized_end=307
+  _globals['_DIRECTORYSERVICE']._serialized_start=310
+  _globals['_DIRECTORYSERVICE']._serialized_end=508
 # @@protoc_insertion_point(module_scope)

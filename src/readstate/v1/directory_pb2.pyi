@@ -7,12 +7,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class NewMember(_message.Message):
-    __slots__ = ("user_id", "org_id")
+    __slots__ = ("user_id", "org_id", "start_read")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ORG_ID_FIELD_NUMBER: _ClassVar[int]
+    START_READ_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     org_id: str
-    def __init__(self, user_id: _Optional[str] = ..., org_id: _Optional[str] = ...) -> None: ...
+    start_read: bool
+    def __init__(self, user_id: _Optional[str] = ..., org_id: _Optional[str] = ..., start_read: _Optional[bool] = ...) -> None: ...
 
 class UpsertMembersRequest(_message.Message):
     __slots__ = ("members",)

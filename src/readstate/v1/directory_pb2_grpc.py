@@ -63,24 +63,25 @@ class DirectoryServiceServicer:
         """UpsertMembers makes members, or moves them to the organisation given, all of them or none.
 
         Idempotent. An organisation that nobody has named before is made. A user who was removed earlier becomes a new
-        member, with no read marks. On the server that answers, the change holds at once; on others within 5 seconds.
+        member, with no read state. On the server that answers, the change holds at once; on others within 5 seconds.
 
-        Errors: INVALID_ARGUMENT naming the field, if there are no members or more than 10,000, if an id is empty, too
-        long or holds control characters, or if a user is named twice; UNAUTHENTICATED without a valid token;
-        PERMISSION_DENIED without the scope; FAILED_PRECONDITION if the directory comes from token claims;
-        RESOURCE_EXHAUSTED, UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+        Errors: INVALID_ARGUMENT naming the field, if there are no members or more than 10,000, if an id is empty, too long
+        or holds control characters, or if a user is named twice; UNAUTHENTICATED without a valid token; PERMISSION_DENIED
+        without the scope; FAILED_PRECONDITION if the directory comes from token claims, or with the reason MIGRATING, if a
+        member says `start_read` and an upgrade of the database is not finished; RESOURCE_EXHAUSTED, UNAVAILABLE and
+        DEADLINE_EXCEEDED, all safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveMembers(self, request, context):
-        """RemoveMembers removes users. Their read marks are deleted, in batches, after the answer.
+        """RemoveMembers removes users. Their read state is deleted, in batches, after the answer.
 
         Idempotent: removing a user who is not known is OK. On the server that answers, the change holds at once; on
         others within 5 seconds.
 
-        Errors: as UpsertMembers.
+        Errors: as UpsertMembers, but for MIGRATING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -172,12 +172,14 @@ class GetUnreadSummaryRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetUnreadSummaryResponse(_message.Message):
-    __slots__ = ("unseen_count", "unread_count")
+    __slots__ = ("unseen_count", "unread_count", "version")
     UNSEEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     UNREAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     unseen_count: int
     unread_count: int
-    def __init__(self, unseen_count: _Optional[int] = ..., unread_count: _Optional[int] = ...) -> None: ...
+    version: int
+    def __init__(self, unseen_count: _Optional[int] = ..., unread_count: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
 
 class MarkNotificationSeenRequest(_message.Message):
     __slots__ = ("id", "include")
@@ -228,6 +230,18 @@ class MarkAllNotificationsSeenRequest(_message.Message):
     def __init__(self, up_to: _Optional[str] = ...) -> None: ...
 
 class MarkAllNotificationsSeenResponse(_message.Message):
+    __slots__ = ("changed_count",)
+    CHANGED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    changed_count: int
+    def __init__(self, changed_count: _Optional[int] = ...) -> None: ...
+
+class MarkAllNotificationsReadRequest(_message.Message):
+    __slots__ = ("up_to",)
+    UP_TO_FIELD_NUMBER: _ClassVar[int]
+    up_to: str
+    def __init__(self, up_to: _Optional[str] = ...) -> None: ...
+
+class MarkAllNotificationsReadResponse(_message.Message):
     __slots__ = ("changed_count",)
     CHANGED_COUNT_FIELD_NUMBER: _ClassVar[int]
     changed_count: int

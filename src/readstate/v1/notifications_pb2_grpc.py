@@ -86,6 +86,11 @@ class NotificationServiceStub:
                 request_serializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsSeenRequest.SerializeToString,
                 response_deserializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsSeenResponse.FromString,
                 _registered_method=True)
+        self.MarkAllNotificationsRead = channel.unary_unary(
+                '/readstate.v1.NotificationService/MarkAllNotificationsRead',
+                request_serializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsReadRequest.SerializeToString,
+                response_deserializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsReadResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServiceServicer:
@@ -224,6 +229,19 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MarkAllNotificationsRead(self, request, context):
+        """MarkAllNotificationsRead marks every notification of the caller that is not read as read, and as seen, up to the
+        newest that they have been shown, so that one which arrives meanwhile stays as it is. Dismissed ones stay as they
+        are, too. Needs a member in an organisation and the scope `messaging:update`.
+
+        Idempotent, but for the count, as MarkAllNotificationsSeen. An idempotency key is honoured.
+
+        Errors: as MarkAllNotificationsSeen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -266,6 +284,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     servicer.MarkAllNotificationsSeen,
                     request_deserializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsSeenRequest.FromString,
                     response_serializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsSeenResponse.SerializeToString,
+            ),
+            'MarkAllNotificationsRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkAllNotificationsRead,
+                    request_deserializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsReadRequest.FromString,
+                    response_serializer=readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsReadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -496,6 +519,33 @@ class NotificationService:
             '/readstate.v1.NotificationService/MarkAllNotificationsSeen',
             readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsSeenRequest.SerializeToString,
             readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsSeenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkAllNotificationsRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/readstate.v1.NotificationService/MarkAllNotificationsRead',
+            readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsReadRequest.SerializeToString,
+            readstate_dot_v1_dot_notifications__pb2.MarkAllNotificationsReadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,10 +26,18 @@ if _version_not_supported:
 
 
 class SystemEventServiceStub:
-    """SystemEventService keeps, for each member, which of the organisation's system events have been read.
+    """SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 
     A system event belongs to one organisation and is stored once, however many members can see it. An event id of
     another organisation and an id that does not exist are the same thing to a caller: same answer, same counts.
+
+    An event has an id, which callers use, and a `seq`: its position in the organisation's stream, 1, 2, 3 and so on
+    without gaps, in the order in which events were committed. `head` is the largest `seq` that was committed in the
+    snapshot from which a reply was made; 0 if there is none. `version` rises with every change of the member's read
+    state in the organisation; it is 0 before the first one.
+
+    After an upgrade from a release without read-back, the methods that say so are FAILED_PRECONDITION with the reason
+    MIGRATING until `readstate migrate --finish` has run. Marking goes on meanwhile.
     """
 
     def __init__(self, channel):
@@ -53,13 +61,46 @@ class SystemEventServiceStub:
                 request_serializer=readstate_dot_v1_dot_system__events__pb2.RecordSystemEventsRequest.SerializeToString,
                 response_deserializer=readstate_dot_v1_dot_system__events__pb2.RecordSystemEventsResponse.FromString,
                 _registered_method=True)
+        self.ListSystemEvents = channel.unary_unary(
+                '/readstate.v1.SystemEventService/ListSystemEvents',
+                request_serializer=readstate_dot_v1_dot_system__events__pb2.ListSystemEventsRequest.SerializeToString,
+                response_deserializer=readstate_dot_v1_dot_system__events__pb2.ListSystemEventsResponse.FromString,
+                _registered_method=True)
+        self.GetUnreadCount = channel.unary_unary(
+                '/readstate.v1.SystemEventService/GetUnreadCount',
+                request_serializer=readstate_dot_v1_dot_system__events__pb2.GetUnreadCountRequest.SerializeToString,
+                response_deserializer=readstate_dot_v1_dot_system__events__pb2.GetUnreadCountResponse.FromString,
+                _registered_method=True)
+        self.MarkAllRead = channel.unary_unary(
+                '/readstate.v1.SystemEventService/MarkAllRead',
+                request_serializer=readstate_dot_v1_dot_system__events__pb2.MarkAllReadRequest.SerializeToString,
+                response_deserializer=readstate_dot_v1_dot_system__events__pb2.MarkAllReadResponse.FromString,
+                _registered_method=True)
+        self.UndoMarkAllRead = channel.unary_unary(
+                '/readstate.v1.SystemEventService/UndoMarkAllRead',
+                request_serializer=readstate_dot_v1_dot_system__events__pb2.UndoMarkAllReadRequest.SerializeToString,
+                response_deserializer=readstate_dot_v1_dot_system__events__pb2.UndoMarkAllReadResponse.FromString,
+                _registered_method=True)
+        self.ListReaders = channel.unary_unary(
+                '/readstate.v1.SystemEventService/ListReaders',
+                request_serializer=readstate_dot_v1_dot_system__events__pb2.ListReadersRequest.SerializeToString,
+                response_deserializer=readstate_dot_v1_dot_system__events__pb2.ListReadersResponse.FromString,
+                _registered_method=True)
 
 
 class SystemEventServiceServicer:
-    """SystemEventService keeps, for each member, which of the organisation's system events have been read.
+    """SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 
     A system event belongs to one organisation and is stored once, however many members can see it. An event id of
     another organisation and an id that does not exist are the same thing to a caller: same answer, same counts.
+
+    An event has an id, which callers use, and a `seq`: its position in the organisation's stream, 1, 2, 3 and so on
+    without gaps, in the order in which events were committed. `head` is the largest `seq` that was committed in the
+    snapshot from which a reply was made; 0 if there is none. `version` rises with every change of the member's read
+    state in the organisation; it is 0 before the first one.
+
+    After an upgrade from a release without read-back, the methods that say so are FAILED_PRECONDITION with the reason
+    MIGRATING until `readstate migrate --finish` has run. Marking goes on meanwhile.
     """
 
     def MarkRead(self, request, context):
@@ -71,8 +112,9 @@ class SystemEventServiceServicer:
         because the first attempt may have been committed.
 
         Errors: INVALID_ARGUMENT if no positive id is given or more than 10,000; UNAUTHENTICATED without a valid token or
-        for an unknown user; PERMISSION_DENIED if the member has no organisation; RESOURCE_EXHAUSTED if the server sheds
-        load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
+        for an unknown user; PERMISSION_DENIED if the member has no organisation; FAILED_PRECONDITION with the reason
+        MIGRATING, if `with_state` is set and the upgrade is not finished: then nothing is marked; RESOURCE_EXHAUSTED if
+        the server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,13 +123,14 @@ class SystemEventServiceServicer:
     def MarkUnread(self, request, context):
         """MarkUnread removes the read marks of the calling member.
 
-        Idempotent: an event that is not read stays unread and counts as matched but not as changed. A member without an
-        organisation has nothing to remove: the answer is OK with zero counts, once the ids are valid. After a retry,
-        `changed_count` can be lower than what the call changed, as with MarkRead.
+        Idempotent: an event that is not read stays unread and counts as matched but not as changed. It makes no difference
+        whether MarkRead or MarkAllRead has marked an event. A member without an organisation has nothing to remove: the
+        answer is OK with zeros, once the ids are valid. After a retry, `changed_count` can be lower than what the call
+        changed, as with MarkRead.
 
         Errors: INVALID_ARGUMENT if no positive id is given or more than 10,000; UNAUTHENTICATED without a valid token or
-        for an unknown user; RESOURCE_EXHAUSTED if the server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to
-        retry.
+        for an unknown user; FAILED_PRECONDITION with the reason MIGRATING, as with MarkRead; RESOURCE_EXHAUSTED if the
+        server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,6 +159,87 @@ class SystemEventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSystemEvents(self, request, context):
+        """ListSystemEvents returns events of the caller's organisation, newest first, and says of each whether the caller has
+        read it. Everybody in an organisation sees all of its events. Needs a member in an organisation.
+
+        All that one reply says comes from one snapshot: the events, their `read`, the counts, `head` and `version`.
+        Whoever follows the page tokens to the end meets no event twice and misses none that was there, and matched the
+        filter all along, when they began, whatever is recorded meanwhile.
+
+        Errors: INVALID_ARGUMENT naming the field, if a filter, the size, the order, `skip` or the page token is not valid;
+        UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no organisation;
+        FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED, UNAVAILABLE and
+        DEADLINE_EXCEEDED, all safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUnreadCount(self, request, context):
+        """GetUnreadCount counts the events that the caller has not read. The count is exact, and costs the same however many
+        events there are. Needs a member in an organisation.
+
+        Errors: UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no
+        organisation; FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED,
+        UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkAllRead(self, request, context):
+        """MarkAllRead marks every event up to one that the caller has been shown as read, so that one which is recorded
+        meanwhile stays unread. Needs a member in an organisation.
+
+        Idempotent, but for the count and the undo token: after a retry, the client's or one hidden in the server,
+        `changed_count` can be lower than what the call changed, and the undo token that of the last attempt. An
+        idempotency key is honoured, so that a retry keeps both; NotificationService says how.
+
+        Errors: INVALID_ARGUMENT naming `up_to`, if it is absent or negative, or `idempotency-key`, if it is not valid;
+        UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no organisation;
+        FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; FAILED_PRECONDITION and ABORTED for a
+        key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoMarkAllRead(self, request, context):
+        """UndoMarkAllRead makes unread again what one MarkAllRead changed, and nothing else. Needs a member in an
+        organisation.
+
+        It does not matter what was marked since: of the events that the MarkAllRead changed, those that are read become
+        unread. Events that are gone stay read. Idempotent, but for the count, as MarkAllRead. An idempotency key is
+        honoured.
+
+        Errors: INVALID_ARGUMENT naming `undo_token`, if MarkAllRead did not give it to this member in this organisation,
+        or `idempotency-key`, if it is not valid; UNAUTHENTICATED without a valid token or for an unknown user;
+        PERMISSION_DENIED if the member has no organisation; FAILED_PRECONDITION with the reason MIGRATING until the
+        upgrade is finished; FAILED_PRECONDITION and ABORTED for a key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE and
+        DEADLINE_EXCEEDED, all safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReaders(self, request, context):
+        """ListReaders returns who has read an event, page by page: present members of the caller's organisation. Needs a
+        member in an organisation and the scope `system_events:audit`.
+
+        The order is the server's own and never changes. A page may hold fewer readers than asked for, or none, and still
+        name the next one: a page looks at no more than 10,000 members.
+
+        Errors: INVALID_ARGUMENT naming the field, if the size or the page token is not valid; NOT_FOUND if the caller's
+        organisation has no such event, whoever else has it and whatever the id looks like; UNAUTHENTICATED without a valid
+        token or for an unknown user; PERMISSION_DENIED if the member has no organisation or the token lacks the scope;
+        FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED, UNAVAILABLE and
+        DEADLINE_EXCEEDED, all safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SystemEventServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -134,6 +258,31 @@ def add_SystemEventServiceServicer_to_server(servicer, server):
                     request_deserializer=readstate_dot_v1_dot_system__events__pb2.RecordSystemEventsRequest.FromString,
                     response_serializer=readstate_dot_v1_dot_system__events__pb2.RecordSystemEventsResponse.SerializeToString,
             ),
+            'ListSystemEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSystemEvents,
+                    request_deserializer=readstate_dot_v1_dot_system__events__pb2.ListSystemEventsRequest.FromString,
+                    response_serializer=readstate_dot_v1_dot_system__events__pb2.ListSystemEventsResponse.SerializeToString,
+            ),
+            'GetUnreadCount': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUnreadCount,
+                    request_deserializer=readstate_dot_v1_dot_system__events__pb2.GetUnreadCountRequest.FromString,
+                    response_serializer=readstate_dot_v1_dot_system__events__pb2.GetUnreadCountResponse.SerializeToString,
+            ),
+            'MarkAllRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkAllRead,
+                    request_deserializer=readstate_dot_v1_dot_system__events__pb2.MarkAllReadRequest.FromString,
+                    response_serializer=readstate_dot_v1_dot_system__events__pb2.MarkAllReadResponse.SerializeToString,
+            ),
+            'UndoMarkAllRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoMarkAllRead,
+                    request_deserializer=readstate_dot_v1_dot_system__events__pb2.UndoMarkAllReadRequest.FromString,
+                    response_serializer=readstate_dot_v1_dot_system__events__pb2.UndoMarkAllReadResponse.SerializeToString,
+            ),
+            'ListReaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReaders,
+                    request_deserializer=readstate_dot_v1_dot_system__events__pb2.ListReadersRequest.FromString,
+                    response_serializer=readstate_dot_v1_dot_system__events__pb2.ListReadersResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'readstate.v1.SystemEventService', rpc_method_handlers)
@@ -143,10 +292,18 @@ def add_SystemEventServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SystemEventService:
-    """SystemEventService keeps, for each member, which of the organisation's system events have been read.
+    """SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 
     A system event belongs to one organisation and is stored once, however many members can see it. An event id of
     another organisation and an id that does not exist are the same thing to a caller: same answer, same counts.
+
+    An event has an id, which callers use, and a `seq`: its position in the organisation's stream, 1, 2, 3 and so on
+    without gaps, in the order in which events were committed. `head` is the largest `seq` that was committed in the
+    snapshot from which a reply was made; 0 if there is none. `version` rises with every change of the member's read
+    state in the organisation; it is 0 before the first one.
+
+    After an upgrade from a release without read-back, the methods that say so are FAILED_PRECONDITION with the reason
+    MIGRATING until `readstate migrate --finish` has run. Marking goes on meanwhile.
     """
 
     @staticmethod
@@ -220,6 +377,141 @@ class SystemEventService:
             '/readstate.v1.SystemEventService/RecordSystemEvents',
             readstate_dot_v1_dot_system__events__pb2.RecordSystemEventsRequest.SerializeToString,
             readstate_dot_v1_dot_system__events__pb2.RecordSystemEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSystemEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/readstate.v1.SystemEventService/ListSystemEvents',
+            readstate_dot_v1_dot_system__events__pb2.ListSystemEventsRequest.SerializeToString,
+            readstate_dot_v1_dot_system__events__pb2.ListSystemEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUnreadCount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/readstate.v1.SystemEventService/GetUnreadCount',
+            readstate_dot_v1_dot_system__events__pb2.GetUnreadCountRequest.SerializeToString,
+            readstate_dot_v1_dot_system__events__pb2.GetUnreadCountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkAllRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/readstate.v1.SystemEventService/MarkAllRead',
+            readstate_dot_v1_dot_system__events__pb2.MarkAllReadRequest.SerializeToString,
+            readstate_dot_v1_dot_system__events__pb2.MarkAllReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoMarkAllRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/readstate.v1.SystemEventService/UndoMarkAllRead',
+            readstate_dot_v1_dot_system__events__pb2.UndoMarkAllReadRequest.SerializeToString,
+            readstate_dot_v1_dot_system__events__pb2.UndoMarkAllReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReaders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/readstate.v1.SystemEventService/ListReaders',
+            readstate_dot_v1_dot_system__events__pb2.ListReadersRequest.SerializeToString,
+            readstate_dot_v1_dot_system__events__pb2.ListReadersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,7 +67,9 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
 
     async def GetUnreadSummary(self, _: pb.GetUnreadSummaryRequest, __: Context) -> pb.GetUnreadSummaryResponse:
         summary = await self._notifications.unread_summary(caller.in_organization())
-        return pb.GetUnreadSummaryResponse(unseen_count=summary.unseen, unread_count=summary.unread)
+        return pb.GetUnreadSummaryResponse(
+            unseen_count=summary.unseen, unread_count=summary.unread, version=summary.version
+        )
 
     async def MarkNotificationSeen(
         self, request: pb.MarkNotificationSeenRequest, _: Context
@@ -96,6 +98,19 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
             return pb.MarkAllNotificationsSeenResponse(changed_count=changed)
 
         return await self._idempotency.once(request, pb.MarkAllNotificationsSeenResponse, mark)
+
+    async def MarkAllNotificationsRead(
+        self, request: pb.MarkAllNotificationsReadRequest, _: Context
+    ) -> pb.MarkAllNotificationsReadResponse:
+        member = caller.in_organization()
+        up_to = optional_id(request.up_to, "up_to") if request.HasField("up_to") else None
+
+        async def mark() -> pb.MarkAllNotificationsReadResponse:
+            changed = await self._notifications.mark_all_read(member, up_to)
+            call.count(changed=changed)
+            return pb.MarkAllNotificationsReadResponse(changed_count=changed)
+
+        return await self._idempotency.once(request, pb.MarkAllNotificationsReadResponse, mark)
 
     async def _act(self, request: ActionRequest, action: Action, reply_type: type[R]) -> R:
         member = caller.in_organization()

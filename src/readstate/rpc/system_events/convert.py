@@ -38,6 +38,9 @@ def _new_event(message: pb.NewSystemEvent, path: str) -> NewSystemEvent:
         title=fields.text(message.title, f"{path}.title", longest=fields.LONGEST_TITLE),
         payload=fields.json_object(message.payload, f"{path}.payload") if message.HasField("payload") else None,
         occurred_at=_occurred_at(message.occurred_at, path) if message.HasField("occurred_at") else None,
+        actor_id=fields.name(message.actor_id, f"{path}.actor_id") if message.HasField("actor_id") else None,
+        subject_id=fields.name(message.subject_id, f"{path}.subject_id") if message.HasField("subject_id") else None,
+        workspace_id=_workspace_id(message.workspace_id, path) if message.HasField("workspace_id") else None,
     )
 
 
@@ -45,7 +48,20 @@ def _occurred_at(message: Timestamp, path: str) -> datetime:
     return fields.moment(message, f"{path}.occurred_at")
 
 
+def _workspace_id(value: str, path: str) -> str:
+    return fields.name(value, f"{path}.workspace_id")
+
+
 def _event_id(value: int, field: str) -> int:
     if not 1 <= value <= LARGEST_EVENT_ID:
         raise InvalidRequest(field, f"must be from 1 to {LARGEST_EVENT_ID}")
     return value
+
+
+def up_to(request: pb.MarkAllReadRequest) -> int:
+    """How far to mark: a position, or one above all that can be."""
+    if not request.HasField("up_to"):
+        raise InvalidRequest("up_to", "is required: a seq that a reply has shown, an event's or head")
+    if request.up_to < 0:
+        raise InvalidRequest("up_to", "must be 0 or more")
+    return request.up_to

@@ -2,12 +2,17 @@
 
 from functools import cache
 
-from readstate.model import MarkResult, OrgMember
+from readstate.identity.organizations import OrganizationIds
+from readstate.model import MarkResult, OrgMember, UnreadState
 from readstate.rpc import call, caller, fields
 from readstate.rpc.call import Context
 from readstate.rpc.idempotency import Idempotency
-from readstate.rpc.system_events import convert
+from readstate.rpc.page_token import TokensOf
+from readstate.rpc.system_events import convert, render
+from readstate.rpc.system_events.query import query
 from readstate.store.events import EventStore
+from readstate.store.inbox import undo_token
+from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
 from readstate.telemetry.metrics import Metrics
 from readstate.v1 import system_events_pb2 as pb
@@ -17,9 +22,19 @@ from readstate.v1 import system_events_pb2_grpc
 class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
     """Read marks of members, and the streams of events they refer to. The proto states the rules."""
 
-    def __init__(self, marks: MarkStore, events: EventStore, idempotency: Idempotency, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        marks: MarkStore,
+        inbox: InboxStore,
+        events: EventStore,
+        org_ids: OrganizationIds,
+        idempotency: Idempotency,
+        metrics: Metrics,
+    ) -> None:
         self._marks = marks
+        self._inbox = inbox
         self._events = events
+        self._org_ids = org_ids
         self._idempotency = idempotency
         # Looked up once: that costs three times as much as counting.
         self._ids, self._changes = cache(metrics.ids.labels), cache(metrics.changes.labels)
@@ -27,19 +42,21 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
     async def MarkRead(self, request: pb.MarkReadRequest, _: Context) -> pb.MarkReadResponse:
         member = caller.in_organization()
         event_ids = convert.event_ids(request.event_ids)
-        result = await self._marks.mark_read(member, event_ids)
+        result = await self._marks.mark_read(member, event_ids, with_state=request.with_state)
         self._count("MarkRead", len(event_ids), result)
-        return pb.MarkReadResponse(changed_count=result.changed, matched_count=result.matched)
+        return render.marked(result, pb.MarkReadResponse)
 
     async def MarkUnread(self, request: pb.MarkUnreadRequest, _: Context) -> pb.MarkUnreadResponse:
         member = caller.member()
         event_ids = convert.event_ids(request.event_ids)
         # Whoever is in no organisation has read nothing: the seed names no 403 for this method.
         if member.org_key is None:
-            return pb.MarkUnreadResponse()
-        result = await self._marks.mark_unread(OrgMember(member.member_key, member.org_key), event_ids)
+            nothing = UnreadState(unread=0, head=0, version=0) if request.with_state else None
+            return render.marked(MarkResult(changed=0, matched=0, state=nothing), pb.MarkUnreadResponse)
+        in_organization = OrgMember(member.member_key, member.org_key)
+        result = await self._marks.mark_unread(in_organization, event_ids, with_state=request.with_state)
         self._count("MarkUnread", len(event_ids), result)
-        return pb.MarkUnreadResponse(changed_count=result.changed, matched_count=result.matched)
+        return render.marked(result, pb.MarkUnreadResponse)
 
     async def RecordSystemEvents(
         self, request: pb.RecordSystemEventsRequest, _: Context
@@ -57,10 +74,61 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         call.count(ids=0 if reply.replayed else len(events))
         return self._idempotency.replied(reply, pb.RecordSystemEventsResponse)
 
+    async def ListSystemEvents(self, request: pb.ListSystemEventsRequest, _: Context) -> pb.ListSystemEventsResponse:
+        member = caller.in_organization()
+        wanted, tokens = query(request, member)
+        found = await self._inbox.page(member, wanted)
+        return render.page(found, wanted, tokens, await self._org_ids.of(member.org_key))
+
+    async def GetUnreadCount(self, _: pb.GetUnreadCountRequest, __: Context) -> pb.GetUnreadCountResponse:
+        state = await self._inbox.unread_count(caller.in_organization())
+        return pb.GetUnreadCountResponse(unread_count=state.unread, head=state.head, version=state.version)
+
+    async def MarkAllRead(self, request: pb.MarkAllReadRequest, _: Context) -> pb.MarkAllReadResponse:
+        member = caller.in_organization()
+        up_to = convert.up_to(request)
+
+        async def mark() -> pb.MarkAllReadResponse:
+            result = await self._inbox.mark_all_read(member, up_to)
+            self._count_changes("MarkAllRead", result.changed)
+            return pb.MarkAllReadResponse(
+                changed_count=result.changed,
+                unread_count=result.unread,
+                version=result.version,
+                undo_token=result.undo_token,
+            )
+
+        return await self._idempotency.once(request, pb.MarkAllReadResponse, mark)
+
+    async def UndoMarkAllRead(self, request: pb.UndoMarkAllReadRequest, _: Context) -> pb.UndoMarkAllReadResponse:
+        member = caller.in_organization()
+        undo_token.ranges(request.undo_token, member)  # raises InvalidUndoToken, before the key is judged
+
+        async def undo() -> pb.UndoMarkAllReadResponse:
+            result = await self._inbox.undo_mark_all(member, request.undo_token)
+            self._count_changes("UndoMarkAllRead", result.changed)
+            return pb.UndoMarkAllReadResponse(
+                changed_count=result.changed, unread_count=result.unread, version=result.version
+            )
+
+        return await self._idempotency.once(request, pb.UndoMarkAllReadResponse, undo)
+
+    async def ListReaders(self, request: pb.ListReadersRequest, _: Context) -> pb.ListReadersResponse:
+        member = caller.in_organization()
+        limit = fields.page_size(request.page_size)
+        tokens = TokensOf("ListReaders", member.org_key, pb.ListReadersRequest(event_id=request.event_id))
+        after = tokens.position(request.page_token)
+        found = await self._inbox.readers(member.org_key, request.event_id, after, limit)
+        return render.readers(found, tokens)
+
     def _count(self, method: str, ids: int, result: MarkResult) -> None:
         self._ids(method).inc(ids)
-        self._changes(method).inc(result.changed)
-        call.count(ids=ids, changed=result.changed)
+        self._count_changes(method, result.changed)
+        call.count(ids=ids)
+
+    def _count_changes(self, method: str, changed: int) -> None:
+        self._changes(method).inc(changed)
+        call.count(changed=changed)
 
 
 def _reply(event_ids: list[int]) -> bytes:

@@ -62,6 +62,7 @@ NOT_JSON = [
     '{"ids":[1,' + "9" * 5_000 + "]}",
     '{"ids":[1,1.' + "0" * 5_000 + "]}",
     '{"ids":[1,' + "[" * 100_000 + "]" * 100_000 + "]}",
+    '{"ids":[1,' + "[" * 99 + "]" * 99 + "]}",
     '{"id":1,"x":' + '{"x":' * 40_000 + "1" + "}" * 40_001,
     "[" * 200_000,
 ]
@@ -87,6 +88,10 @@ def test_what_is_not_json_holds_no_id(text: str) -> None:
 @pytest.mark.parametrize("body", [b"\xff", b'{"id":1,"x":"\xff"}', b'{"id":1}\xc3', '{"id":1}'.encode("utf-16")])
 def test_what_is_not_utf8_holds_no_id(body: bytes) -> None:
     assert event_ids(body) == []
+
+
+def test_what_is_nested_a_little_is_skipped() -> None:
+    assert event_ids(b'{"ids":[1,' + b"[" * 98 + b"]" * 98 + b"," + b"[],{}," * 1000 + b"2]}") == [1, 2]
 
 
 def test_both_fields_count_and_the_last_of_a_repeated_one() -> None:

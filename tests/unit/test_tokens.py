@@ -163,6 +163,7 @@ INVALID_TOKENS: Mapping[str, str] = {
     "header an array": raw('["HS256"]', json.dumps(GOOD)),
     "header null": raw("null", json.dumps(GOOD)),
     "header nested 1,500 deep": raw("[" * 1500 + "]" * 1500, json.dumps(GOOD)),
+    "header nested 40 deep": raw('{"alg":"HS256","x":' + "[" * 40 + "]" * 40 + "}", json.dumps(GOOD)),
     "no alg": raw("{}", json.dumps(GOOD)),
     "alg null": token({"alg": None}),
     "alg a number": token({"alg": 256}),

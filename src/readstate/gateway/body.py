@@ -3,11 +3,16 @@
 import json
 import math
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any, Final
 
 LARGEST_ID: Final = 2**63 - 1
 MOST_DIGITS: Final = 4300
 """Digits of a number. Python's int() reads no more, because its time grows with their square."""
+DEEPEST: Final = 100
+"""Arrays and objects that may lie in each other. Two do in a body of this API."""
+
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def event_ids(body: bytes) -> list[int]:
@@ -28,11 +33,20 @@ def event_ids(body: bytes) -> list[int]:
 
 def json_object(body: bytes) -> dict[str, Any] | None:
     """The JSON object in the body, or None if the body is something else. Integers are exact, other numbers are NaN."""
+    # Deep nesting is refused before it is parsed: identity/tokens.py says what it would print.
+    if _depth(body) > DEEPEST:
+        return None
     try:
         value = _JSON.decode(body.decode())
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _depth(body: bytes) -> int:
+    """How deep a body is nested at most. Brackets in its strings count as well."""
+    brackets = body.translate(None, _NO_BRACKETS)
+    return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
 
 
 def _number(text: str) -> int | float:

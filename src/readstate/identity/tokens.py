@@ -8,6 +8,7 @@ import hashlib
 import math
 import re
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ _LONGEST_AUTHORIZATION: Final = len(_SCHEME) + LONGEST_TOKEN
 # JWS compact serialisation, RFC 7515, section 7.1: three parts in base64url without padding. The pattern also keeps
 # other text away from PyJWT, which cannot encode it.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_MOST_BRACKETS: Final = 32
+"""Brackets and braces that a header may open. Those of issuers open one to three."""
 # RFC 9068, section 4, and RFC 7519, section 5.1. A token of another type, such as `logout+jwt`, was made for another
 # purpose (RFC 8725, section 3.11).
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -188,6 +191,7 @@ def _bearer_token(authorization: str) -> str:
 
 def _checked_header(token: str) -> Mapping[str, Any]:
     """The header, which is not verified yet. It may only refuse the token, or choose one of the configured keys."""
+    _refuse_nested(token)
     try:
         header = jwt.get_unverified_header(token)
     except Exception:
@@ -199,6 +203,18 @@ def _checked_header(token: str) -> Mapping[str, Any]:
     if "crit" in header:
         raise InvalidToken from _Refused("crit names an extension")
     return header
+
+
+def _refuse_nested(token: str) -> None:
+    # The parser goes as deep as Python allows before it gives up. A garbage collection that begins down there has no
+    # room for what it calls, and the interpreter prints each such failure to stderr, past the log.
+    encoded, _, _ = token.partition(".")
+    try:
+        header = urlsafe_b64decode(encoded + "==")  # more padding than is needed does no harm
+    except ValueError:
+        raise InvalidToken from None
+    if header.count(b"[") + header.count(b"{") > _MOST_BRACKETS:
+        raise InvalidToken from _Refused("the header is nested")
 
 
 def _text(payload: Mapping[str, Any], name: str) -> str:

@@ -1,0 +1,107 @@
+"""The real `readstate serve`, as a process of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from tests.waiting import until
+
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 15
+
+ISSUER: Final = "https://id.example"
+AUDIENCE: Final = "readstate"
+SECRET: Final = "a secret of the tests, and of nothing else"
+
+
+@dataclass
+class Serving:
+    """A server that listens."""
+
+    port: int
+    process: asyncio.subprocess.Process
+    lines: list[str]
+    """What it has written to stderr so far, line by line."""
+    reading: asyncio.Task[None]
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it and return its exit code; all of its lines have been read then."""
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        async with asyncio.timeout(STOP_SECONDS):
+            await self.process.wait()
+            await self.reading
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+def environment(database_url: str, **variables: str) -> dict[str, str]:
+    """What `readstate COMMAND` is started with: nothing of this process's settings but the engine."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
+    engine = {"READSTATE_ENGINE": os.environ["READSTATE_ENGINE"]} if "READSTATE_ENGINE" in os.environ else {}
+    settings = {
+        "READSTATE_DATABASE_URL": database_url,
+        "READSTATE_TOKEN_ISSUER": ISSUER,
+        "READSTATE_TOKEN_AUDIENCE": AUDIENCE,
+        "READSTATE_TOKEN_SECRET": SECRET,
+        "READSTATE_ADMIN_LISTEN": "127.0.0.1:0",
+        "READSTATE_DRAIN_DELAY": "0",
+    }
+    return kept | engine | settings | variables
+
+
+async def start(*command: str, database_url: str, **variables: str) -> asyncio.subprocess.Process:
+    """Start `readstate COMMAND`; an empty variable is one that is not set."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "readstate", *command,
+        env=environment(database_url, **variables), start_new_session=True,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def run(*command: str, database_url: str, **variables: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of `readstate COMMAND`."""
+    process = await start(*command, database_url=database_url, **variables)
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            output, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+@asynccontextmanager
+async def serving(database_url: str, *, port: int = 0, **variables: str) -> AsyncIterator[Serving]:
+    """`readstate serve`, from when it listens until it is stopped; on a free port unless it is given one."""
+    listen = {"READSTATE_LISTEN": f"127.0.0.1:{port}"}
+    process = await start("serve", database_url=database_url, **listen, **variables)
+    lines: list[str] = []
+    reading = asyncio.create_task(_read(process, lines))
+    server = Serving(port, process, lines, reading)
+    try:
+        await until(lambda: reading.done() or _listening(lines), within=START_SECONDS)
+        assert not reading.done(), lines
+        server.port = json.loads(_listening(lines)[0])["port"]
+        yield server
+    finally:
+        await server.stop()
+
+
+def _listening(lines: list[str]) -> list[str]:
+    return [line for line in lines if '"event": "listening"' in line]
+
+
+async def _read(process: asyncio.subprocess.Process, lines: list[str]) -> None:
+    # All the time: a full pipe would stop the process.
+    assert process.stderr is not None
+    async for line in process.stderr:
+        lines.append(line.decode().rstrip("\n"))

@@ -10,14 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from readstate.client import ReadState
+from readstate.identity.tokens import sign
+from tests.conftest import settings_on
 from tests.waiting import until
 
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 15
-
-ISSUER: Final = "https://id.example"
-AUDIENCE: Final = "readstate"
-SECRET: Final = "a secret of the tests, and of nothing else"
 
 
 @dataclass
@@ -29,6 +28,11 @@ class Serving:
     lines: list[str]
     """What it has written to stderr so far, line by line."""
     reading: asyncio.Task[None]
+
+    def client(self, user: str, *, scope: str = "", org: str | None = None) -> ReadState:
+        """A client with a token of its own."""
+        token = sign(settings_on(""), user=user, scope=scope, org=org)
+        return ReadState(f"127.0.0.1:{self.port}", token=token)
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Stop it and return its exit code; all of its lines have been read then."""
@@ -45,11 +49,13 @@ def environment(database_url: str, **variables: str) -> dict[str, str]:
     """What `readstate COMMAND` is started with: nothing of this process's settings but the engine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
     engine = {"READSTATE_ENGINE": os.environ["READSTATE_ENGINE"]} if "READSTATE_ENGINE" in os.environ else {}
+    tokens = settings_on(database_url)
+    assert tokens.token_secret is not None
     settings = {
         "READSTATE_DATABASE_URL": database_url,
-        "READSTATE_TOKEN_ISSUER": ISSUER,
-        "READSTATE_TOKEN_AUDIENCE": AUDIENCE,
-        "READSTATE_TOKEN_SECRET": SECRET,
+        "READSTATE_TOKEN_ISSUER": tokens.token_issuer,
+        "READSTATE_TOKEN_AUDIENCE": tokens.token_audience,
+        "READSTATE_TOKEN_SECRET": tokens.token_secret.get_secret_value(),
         "READSTATE_ADMIN_LISTEN": "127.0.0.1:0",
         "READSTATE_DRAIN_DELAY": "0",
     }

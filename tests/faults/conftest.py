@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,6 +13,8 @@ import psutil
 import pytest
 
 from readstate.dev import embedded
+from readstate.dev.embedded.program import find_binaries, process_options
+from readstate.dev.embedded.root import chown_to, unprivileged
 
 TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -39,6 +42,20 @@ class Postgres:
 
     def stop(self) -> None:
         self._running.close()
+
+    def standby(self, folder: Path) -> "Postgres":
+        """A copy of this server that follows it, in a new folder. It is not started yet."""
+        copy = Postgres(folder)
+        binaries = find_binaries()
+        as_user = unprivileged(folder, binaries)
+        copy._data.mkdir(mode=0o700)
+        chown_to(copy._data, as_user)
+        source = f"host={self.sockets} port=5432 user=postgres"
+        command = [str(binaries / "pg_basebackup"), "--dbname", source, "--pgdata", str(copy._data)]
+        command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        options = {**process_options(folder), **as_user}
+        subprocess.run(command, **options, check=True, capture_output=True, timeout=60)
+        return copy
 
     def _processes(self) -> list[psutil.Process]:
         postmaster = psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n")[0]))

@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 
 from readstate.errors import StartupError
+from readstate.store.connector import Connector
 from readstate.store.failures import DRIVER_ERRORS
 from readstate.store.indexes import build_indexes
 from readstate.store.pool import unreachable
@@ -68,7 +69,7 @@ async def migrate(url: str) -> list[str]:
         StartupError: the database cannot be reached, is older than PostgreSQL 14, or refuses a migration.
     """
     try:
-        connection = await asyncpg.connect(url, timeout=5, statement_cache_size=0)
+        connection = await Connector(url).open(timeout=5, statement_cache_size=0)
     except (*DRIVER_ERRORS, ValueError) as error:
         raise unreachable(error) from error
     try:

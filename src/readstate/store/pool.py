@@ -14,6 +14,8 @@ import asyncpg
 from readstate import deadline
 from readstate.config import DatabaseSettings
 from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
+from readstate.store.connector import Connector
+from readstate.store.failover import watching
 from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, DuplicateKey, SerializationConflict, translate
 
 RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
@@ -53,8 +55,9 @@ _joined: ContextVar[Connection | None] = ContextVar("readstate_transaction", def
 class Database:
     """A pool of connections to one PostgreSQL database. Raises only errors of `readstate.errors`."""
 
-    def __init__(self, pool: "asyncpg.Pool[Row]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[Row]", connector: Connector) -> None:
         self._pool = pool
+        self._connector = connector
         self._renewed_at = -math.inf
 
     async def rows(self, statement: str, *args: object, repeatable: bool) -> list[Row]:
@@ -154,6 +157,11 @@ class Database:
         await self.rows(PING, repeatable=True)
 
     @property
+    def generation(self) -> int:
+        """Another number with each connection that was opened: the newest may lead to another server."""
+        return self._connector.opened
+
+    @property
     def connections(self) -> tuple[int, int]:
         """Connections open, and those of them idle."""
         return self._pool.get_size(), self._pool.get_idle_size()
@@ -167,8 +175,9 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
         StartupError: the database cannot be reached, or the connection URI is wrong.
     """
     try:
+        connector = Connector(settings.database_url.get_secret_value())
         pool = await asyncpg.create_pool(
-            settings.database_url.get_secret_value(),
+            connect=connector.open,
             min_size=min(2, settings.pool_size),
             max_size=settings.pool_size,
             timeout=5,
@@ -180,7 +189,8 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
     except (*DRIVER_ERRORS, ValueError) as error:
         raise unreachable(error) from error
     try:
-        yield Database(pool)
+        async with watching(connector):
+            yield Database(pool, connector)
     finally:
         await _close(pool)
 
@@ -204,6 +214,8 @@ def _cause(error: BaseException) -> str:
             return "the database does not answer"
         case asyncpg.PostgresError():
             return f"the database refuses: {error.message if hasattr(error, 'message') else error}"
+        case asyncpg.TargetServerAttributeNotMatched():
+            return "no host is what target_session_attrs asks for; with several hosts that is read-write"
         case ConnectionRefusedError() | FileNotFoundError():
             return "the database cannot be reached: nothing listens there"
         case asyncpg.InterfaceError() | ValueError():

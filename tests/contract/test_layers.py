@@ -25,7 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *(f"readstate.{room}" for room in ("config", "errors", "model", "store")),
     },
     "telemetry": {"structlog", "prometheus_client"},
-    "store": {"asyncpg", *(f"readstate.{room}" for room in ("config", "deadline", "errors", "model", "telemetry"))},
+    "store": {
+        *("asyncpg", "structlog"),
+        *(f"readstate.{room}" for room in ("config", "deadline", "errors", "model", "telemetry")),
+    },
     "rpc": {
         *GRPC,
         *("structlog", "pygrpc_native", "opentelemetry"),

@@ -2,8 +2,8 @@
 
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,18 @@ import asyncpg
 from tests.faults.conftest import Postgres
 from tests.waiting import until_answered
 
-LAG = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) = 0 FROM pg_stat_replication"
+CAUGHT_UP = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) = 0 FROM pg_stat_replication"
+ALONE = "SELECT count(*) = 0 FROM pg_stat_replication"
+
+
+@asynccontextmanager
+async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A connection, closed at the end."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @dataclass
@@ -35,21 +46,23 @@ class Pair:
     def thaw(self) -> None:
         self.primary.signal(signal.SIGCONT)
 
+    async def cut_off(self) -> None:
+        """What the primary commits from now on does not reach the standby."""
+        async with connected(self.standby.url) as standby:
+            await standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            await standby.execute("SELECT pg_reload_conf()")
+        async with connected(self.primary.url) as primary:
+            await until_answered(lambda: primary.fetchval(ALONE))
+
     async def caught_up(self) -> None:
         """Return once the standby has all that the primary has committed."""
-        connection = await asyncpg.connect(self.primary.url)
-        try:
-            await until_answered(lambda: connection.fetchval(LAG))
-        finally:
-            await connection.close()
+        async with connected(self.primary.url) as primary:
+            await until_answered(lambda: primary.fetchval(CAUGHT_UP))
 
     async def promote(self) -> None:
         """Make the standby a primary; return once it is one."""
-        connection = await asyncpg.connect(self.standby.url)
-        try:
-            assert await connection.fetchval("SELECT pg_promote()")
-        finally:
-            await connection.close()
+        async with connected(self.standby.url) as standby:
+            assert await standby.fetchval("SELECT pg_promote()")
 
 
 @contextmanager

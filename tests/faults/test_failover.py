@@ -5,12 +5,11 @@ import math
 import time
 from collections.abc import AsyncIterator, Iterator
 
-import asyncpg
 import pytest
 
 from readstate.client import ReadState
 from readstate.errors import ReadStateError
-from tests.faults.pair import Pair, pair
+from tests.faults.pair import Pair, connected, pair
 from tests.faults.waiting import recovered
 from tests.serving import Serving, serving
 from tests.waiting import until
@@ -117,8 +116,40 @@ async def test_a_server_starts_while_the_first_host_is_frozen(databases: Pair) -
 
 
 async def marks(url: str) -> int:
-    connection = await asyncpg.connect(url)
-    try:
+    async with connected(url) as connection:
         return int(await connection.fetchval("SELECT count(*) FROM read_mark"))
-    finally:
-        await connection.close()
+
+
+WHO_READ = """
+SELECT DISTINCT m.user_id FROM read_mark r JOIN member m USING (member_key) JOIN organization o ON o.org_key = r.org_key
+ WHERE o.org_id = 'acme'
+"""
+
+
+async def test_no_member_gets_the_marks_of_one_whom_the_failover_has_lost(databases: Pair) -> None:
+    lost, found = [f"lost{n}" for n in range(80)], [f"found{n}" for n in range(80)]
+    async with serving(databases.url, READSTATE_DIRECTORY="claims") as server:
+        async with server.client("producer", scope="system_events:write") as producer:
+            for org_id in "acme", "globex":
+                await producer.record_system_events(org_id, [{"event_id": 1, "type": "load"}])
+        await databases.caught_up()
+        await databases.cut_off()
+        # The standby hears nothing of these members. It will give their keys to others.
+        assert await everybody_marks(server, "acme", lost) == 80
+        databases.freeze()
+        await databases.promote()
+        async with server.client("first", org="globex") as first:
+            await recovered(first, within=PROMISED_SECONDS)
+        assert await everybody_marks(server, "globex", found) == 80
+        assert await everybody_marks(server, "acme", lost) == 80
+    async with connected(databases.standby.url) as connection:
+        assert {row["user_id"] for row in await connection.fetch(WHO_READ)} == set(lost)
+
+
+async def everybody_marks(server: Serving, org_id: str, user_ids: list[str]) -> int:
+    """Each user marks event 1 of the organisation; return how many marks were new."""
+    changed = 0
+    for user_id in user_ids:
+        async with server.client(user_id, org=org_id) as client:
+            changed += (await client.mark_read([1])).changed
+    return changed

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from cachetools import LRUCache, TTLCache
+from cachetools import TTLCache
 
 from readstate.errors import DirectoryFromClaims, Migrating, UnknownUser
+from readstate.identity.row_cache import CACHED, RowCache
 from readstate.model import Claims, Member, NewMember, OrgMember
 from readstate.store.members import MemberStore
 
 MEMBER_SECONDS: Final = 5
 """How long another server's change to a member may stay unseen here."""
-
-CACHED: Final = 100_000
+KEY_SECONDS: Final = 60
+"""How long a key is used at most. A key never changes. But a pooler in between can change the server behind a
+connection that stays, and after a fail-over the key may be another row's."""
 
 
 class Directory(Protocol):
@@ -55,24 +57,19 @@ class DatabaseDirectory:
 
     def __init__(self, members: MemberStore) -> None:
         self._members = members
-        self._cache: TTLCache[str, Member] = TTLCache(CACHED, MEMBER_SECONDS)
-        self._writes = 0
+        self._cache = RowCache(self._look_up, seconds=MEMBER_SECONDS, generation=members.generation)
 
-    def cached(self, claims: Claims) -> Member | None:
-        try:
-            return self._cache[claims.user_id]  # `get` looks twice and costs three times as much
-        except KeyError:
-            return None
-
-    async def find(self, claims: Claims) -> Member:
-        writes = self._writes
-        member = await self._members.find(claims.user_id)
+    async def _look_up(self, user_id: str) -> Member:
+        member = await self._members.find(user_id)
         if member is None:
             raise UnknownUser
-        # A look-up that began before a write may have read the old state.
-        if writes == self._writes:
-            self._cache[claims.user_id] = member
         return member
+
+    def cached(self, claims: Claims) -> Member | None:
+        return self._cache.cached(claims.user_id)
+
+    async def find(self, claims: Claims) -> Member:
+        return await self._cache.find(claims.user_id)
 
     async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
         return await self._members.find_in_organization(org_id, user_ids)
@@ -81,58 +78,50 @@ class DatabaseDirectory:
         try:
             await self._members.upsert(members)
         finally:
-            self._forget([member.user_id for member in members])
+            # After a failure too: the write may have been committed.
+            self._cache.forget(member.user_id for member in members)
 
     async def remove(self, user_ids: Sequence[str]) -> int:
         try:
             return await self._members.remove(user_ids)
         finally:
-            self._forget(user_ids)
-
-    def _forget(self, user_ids: Sequence[str]) -> None:
-        # After a failure too: the write may have been committed.
-        self._writes += 1
-        for user_id in user_ids:
-            self._cache.pop(user_id, None)
+            self._cache.forget(user_ids)  # as above
 
 
 class ClaimsDirectory:
-    """Uses the token's claim. Rows are made on first sight. Their keys never change, so they are kept."""
+    """Uses the token's claim. Rows are made on first sight, and their keys are kept for a while."""
 
     def __init__(self, members: MemberStore, *, start_read: bool = False) -> None:
         """`start_read`: who is seen in an organisation for the first time finds nothing unread in it."""
         self._members = members
         self._start_read = start_read
-        self._member_keys: LRUCache[str, int] = LRUCache(CACHED)
-        self._org_keys: LRUCache[str, int] = LRUCache(CACHED)
-        self._started: LRUCache[OrgMember, bool] = LRUCache(CACHED)
+        self._member_keys = RowCache(members.find_or_make, seconds=KEY_SECONDS, generation=members.generation)
+        self._org_keys = RowCache(members.org_key, seconds=KEY_SECONDS, generation=members.generation)
+        self._started: TTLCache[OrgMember, bool] = TTLCache(CACHED, KEY_SECONDS)
 
     def cached(self, claims: Claims) -> Member | None:
-        member_key = self._member_keys.get(claims.user_id)
+        member_key = self._member_keys.cached(claims.user_id)
         if member_key is None:
             return None
         if claims.org_id is None:
             return Member(member_key, None)
-        org_key = self._org_keys.get(claims.org_id)
+        org_key = self._org_keys.cached(claims.org_id)
         if org_key is None or (self._start_read and OrgMember(member_key, org_key) not in self._started):
             return None
         return Member(member_key, org_key)
 
     async def find(self, claims: Claims) -> Member:
-        member_key = self._member_keys.get(claims.user_id)
-        if member_key is None:
-            member_key = await self._members.find_or_make(claims.user_id)
-            self._member_keys[claims.user_id] = member_key
+        member_key = await self._member_keys.find(claims.user_id)
         if claims.org_id is None:
             return Member(member_key, None)
-        org_key = await self._org_key(claims.org_id)
+        org_key = await self._org_keys.find(claims.org_id)
         if self._start_read:
             await self._start(OrgMember(member_key, org_key))
         return Member(member_key, org_key)
 
     async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
         # There is no list of the organisation's members, so every user who is named counts as one.
-        org_key = await self._org_key(org_id)
+        org_key = await self._org_keys.find(org_id)
         member_keys = await self._members.find_or_make_all(user_ids)
         return {user_id: OrgMember(member_key, org_key) for user_id, member_key in member_keys.items()}
 
@@ -141,13 +130,6 @@ class ClaimsDirectory:
         with suppress(Migrating):
             await self._members.start_read(member)
             self._started[member] = True
-
-    async def _org_key(self, org_id: str) -> int:
-        org_key = self._org_keys.get(org_id)
-        if org_key is None:
-            org_key = await self._members.org_key(org_id)
-            self._org_keys[org_id] = org_key
-        return org_key
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
         raise DirectoryFromClaims

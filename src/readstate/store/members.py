@@ -72,6 +72,10 @@ class MemberStore:
         self._database = database
         self._phase = CursorPhase(database)
 
+    def generation(self) -> int:
+        """As `Database.generation`: keys that were found under another one may have been lost since."""
+        return self._database.generation
+
     async def find(self, user_id: str) -> Member | None:
         """The member with this user id, or None."""
         rows = await self._database.rows(FIND_MEMBER, user_id, repeatable=True)

@@ -22,7 +22,8 @@ INSERT INTO event_stream (org_key) SELECT org_key FROM made
 async def org_keys(connection: Connection, org_ids: Iterable[str]) -> dict[str, int]:
     """The key of each organisation; those that nobody has named before are made.
 
-    Safe to repeat: what exists is found. Keys never change and are never removed, so a caller may keep them.
+    Safe to repeat: what exists is found. Keys never change and are never removed. A caller may keep them, until a
+    fail-over may have lost them.
     """
     wanted = sorted(set(org_ids))
     found = await _find(connection, wanted)

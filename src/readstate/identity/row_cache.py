@@ -1,0 +1,62 @@
+"""What rows said, remembered while the database is certainly the one that said it."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Generic, TypeVar
+
+from cachetools import TTLCache
+
+CACHED: Final = 100_000
+
+V = TypeVar("V")
+
+
+class RowCache(Generic[V]):
+    """Text → what its row says.
+
+    A fail-over can lose rows. The new primary then gives their keys to other rows. So nothing is kept when `generation`
+    changes, which says that a connection may lead to another server.
+    """
+
+    def __init__(
+        self,
+        look_up: Callable[[str], Awaitable[V]],
+        *,
+        seconds: float,
+        generation: Callable[[], int],
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`look_up` asks the database. Its answer is kept for `seconds`, whose passing `timer` tells."""
+        self._look_up = look_up
+        self._generation = generation
+        self._kept_under = generation()
+        self._writes = 0
+        self._kept: TTLCache[str, V] = TTLCache(CACHED, seconds, timer)
+
+    def cached(self, text: str) -> V | None:
+        """What the row says, if no look-up is needed; else None."""
+        if (generation := self._generation()) != self._kept_under:
+            self._kept.clear()
+            self._kept_under = generation
+        try:
+            return self._kept[text]  # `get` would look twice, for three times the cost
+        except KeyError:
+            return None
+
+    async def find(self, text: str) -> V:
+        """What the row says, looked up where it is not remembered. Raises what `look_up` raises."""
+        if (found := self.cached(text)) is not None:
+            return found
+        began = self._kept_under, self._writes
+        found = await self._look_up(text)
+        # A look-up that began before a write may have read what the write changed, and one that began before another
+        # server took over what is lost.
+        if began == (self._generation(), self._writes):
+            self._kept[text] = found
+        return found
+
+    def forget(self, texts: Iterable[str]) -> None:
+        """Their rows have been written, or may have been."""
+        self._writes += 1
+        for text in texts:
+            self._kept.pop(text, None)

@@ -34,12 +34,14 @@ ON CONFLICT (org_key, user_id, key)
 DO UPDATE SET kept_at = EXCLUDED.kept_at, fingerprint = EXCLUDED.fingerprint, reply = EXCLUDED.reply
 """
 
-# In batches. Two servers sweep at once without waiting for each other, and a row that is being used again is left.
+# In batches. Two servers sweep at once without waiting for each other, and a row that is being used again is left. By
+# their place, as in marks/sql.py: MARK_UNREAD_TOGETHER.
 DELETE_EXPIRED_KEYS: Final = """
+WITH doomed AS MATERIALIZED (
+    SELECT tableoid AS part, ctid AS place FROM idempotency_key
+     WHERE kept_at <= now() - interval '24 hours' ORDER BY kept_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 DELETE FROM idempotency_key
- WHERE ctid = ANY (ARRAY (
-    SELECT ctid FROM idempotency_key WHERE kept_at <= now() - interval '24 hours'
-     ORDER BY kept_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+ WHERE ctid = ANY (ARRAY (SELECT place FROM doomed)) AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
 RETURNING 1
 """
 

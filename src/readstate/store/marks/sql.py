@@ -83,6 +83,9 @@ counted AS (
 
 # As MARK_READ_TOGETHER. What is to be deleted is what the snapshot shows, so only cursors count whose locked version is
 # the snapshot's: then no row has changed in between. Rows are deleted by their place, found by one look-up for each.
+# A place is a table and a ctid, because partitions have the same ctids. The array lets the planner fetch rows by their
+# ctid. The pairs choose among those rows. `IS TRUE` keeps the planner from joining the two: where it expects few rows,
+# it would compare each with each.
 MARK_UNREAD_TOGETHER: Final = _TOGETHER.replace(
     "{change}",
     """
@@ -100,15 +103,18 @@ work AS MATERIALIZED (
     SELECT *, CASE WHEN locked_version = seen_version THEN locked_version
                    WHEN seen_version IS NULL THEN {no_cursor} END AS version FROM locked),
 hit AS MATERIALIZED (
-    SELECT w.member_key, w.org_key, s.seq, m.place, w.all_read
+    SELECT w.member_key, w.org_key, s.seq, m.part, m.place, w.all_read
       FROM work w
      CROSS JOIN LATERAL (SELECT DISTINCT seq FROM unnest(w.seqs) AS s (seq) WHERE seq IS NOT NULL ORDER BY seq) s
       LEFT JOIN LATERAL (
-        SELECT ctid AS place FROM read_mark m
+        SELECT tableoid AS part, ctid AS place FROM read_mark m
          WHERE m.member_key = w.member_key AND m.org_key = w.org_key AND m.seq = s.seq OFFSET 0) m ON true
      WHERE w.version IS NOT NULL AND (m.place IS NOT NULL OR w.all_read @> s.seq)),
+doomed AS MATERIALIZED (SELECT part, place FROM hit WHERE place IS NOT NULL),
 gone AS (
-    DELETE FROM read_mark WHERE ctid = ANY (ARRAY (SELECT place FROM hit WHERE place IS NOT NULL))
+    DELETE FROM read_mark
+     WHERE ctid = ANY (ARRAY (SELECT place FROM doomed))
+       AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
     RETURNING member_key, org_key, seq),
 changed AS (
     SELECT member_key, org_key, seq FROM gone
@@ -127,12 +133,13 @@ counted AS (
 
 # In batches, so that no transaction holds a million row locks. In the order of the primary key: a plan kept from when
 # the table was empty then uses its index. The cursors go first, as everywhere, and in every batch: a call that still
-# holds the member from a cache may have made one anew, and counted the rows that are left.
+# holds the member from a cache may have made one anew, and counted the rows that are left. By their place, as above.
 DELETE_MARKS_OF_REMOVED: Final = """
-WITH cursor AS (DELETE FROM read_cursor WHERE member_key = $1 RETURNING 1)
+WITH cursor AS (DELETE FROM read_cursor WHERE member_key = $1 RETURNING 1),
+doomed AS MATERIALIZED (
+    SELECT tableoid AS part, ctid AS place FROM read_mark
+     WHERE member_key = $1 AND (SELECT count(*) FROM cursor) >= 0 ORDER BY org_key, seq LIMIT $2 FOR UPDATE)
 DELETE FROM read_mark
- WHERE ctid = ANY (ARRAY (
-    SELECT ctid FROM read_mark
-     WHERE member_key = $1 AND (SELECT count(*) FROM cursor) >= 0 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))
+ WHERE ctid = ANY (ARRAY (SELECT place FROM doomed)) AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
 RETURNING 1
 """

@@ -183,10 +183,11 @@ MARK_ALL_READ: Final = (
 
 # As marks/sql.py: DELETE_MARKS_OF_REMOVED.
 DELETE_NOTIFICATIONS_OF_REMOVED: Final = """
-WITH cursor AS (DELETE FROM notification_cursor WHERE member_key = $1 RETURNING 1)
+WITH cursor AS (DELETE FROM notification_cursor WHERE member_key = $1 RETURNING 1),
+doomed AS MATERIALIZED (
+    SELECT tableoid AS part, ctid AS place FROM notification
+     WHERE member_key = $1 AND (SELECT count(*) FROM cursor) >= 0 ORDER BY org_key, seq LIMIT $2 FOR UPDATE)
 DELETE FROM notification
- WHERE ctid = ANY (ARRAY (
-    SELECT ctid FROM notification
-     WHERE member_key = $1 AND (SELECT count(*) FROM cursor) >= 0 ORDER BY org_key, seq LIMIT $2 FOR UPDATE))
+ WHERE ctid = ANY (ARRAY (SELECT place FROM doomed)) AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
 RETURNING 1
 """

@@ -1,4 +1,4 @@
-"""The real `readstate serve`, as a process of its own."""
+"""The real `readstate serve` and `readstate gateway`, as processes of their own."""
 
 import asyncio
 import json
@@ -89,21 +89,35 @@ async def run(*command: str, database_url: str, **variables: str) -> tuple[int, 
 async def serving(database_url: str, *, port: int = 0, **variables: str) -> AsyncIterator[Serving]:
     """`readstate serve`, from when it listens until it is stopped; on a free port unless it is given one."""
     listen = {"READSTATE_LISTEN": f"127.0.0.1:{port}"}
-    process = await start("serve", database_url=database_url, **listen, **variables)
+    async with _listening("serve", database_url, **listen, **variables) as server:
+        yield server
+
+
+@asynccontextmanager
+async def gateway_to(upstream: str, **variables: str) -> AsyncIterator[Serving]:
+    """`readstate gateway` on a free port, from when it listens until it is stopped."""
+    listen = {"READSTATE_GATEWAY_LISTEN": "127.0.0.1:0", "READSTATE_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}
+    async with _listening("gateway", "", READSTATE_UPSTREAM=upstream, **listen, **variables) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def _listening(command: str, database_url: str, **variables: str) -> AsyncIterator[Serving]:
+    process = await start(command, database_url=database_url, **variables)
     lines: list[str] = []
     reading = asyncio.create_task(_read(process, lines))
-    server = Serving(port, process, lines, reading)
+    server = Serving(0, process, lines, reading)
     try:
-        await until(lambda: reading.done() or _listening(lines), within=START_SECONDS)
+        await until(lambda: reading.done() or _told(lines), within=START_SECONDS)
         assert not reading.done(), lines
-        server.port = json.loads(_listening(lines)[0])["port"]
+        server.port = json.loads(_told(lines)[0])["port"]
         yield server
     finally:
         await server.stop()
 
 
-def _listening(lines: list[str]) -> list[str]:
-    return [line for line in lines if '"event": "listening"' in line]
+def _told(lines: list[str]) -> list[str]:
+    return [line for line in lines if 'listening"' in line]
 
 
 async def _read(process: asyncio.subprocess.Process, lines: list[str]) -> None:

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": {"google"},
     "deadline": set(),
+    "channels": set(),
     "config": {"pydantic", "pydantic_settings", "readstate.errors"},
     "identity": {
         *("aiohttp", "cachetools", "cryptography", "jwt", "structlog"),
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("readstate.telemetry", "readstate.v1"),
     },
     "v1": GRPC,
-    "client": {*GRPC, "readstate.deadline", "readstate.errors", "readstate.model", "readstate.v1"},
+    "client": {*GRPC, "readstate.channels", "readstate.deadline", "readstate.errors", "readstate.model", "readstate.v1"},
     "http": {
         *("httptools", "prometheus_client", "starlette", "uvicorn"),
         *("readstate.errors", "readstate.telemetry"),
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gateway": {
         *GRPC,
         *("starlette", "structlog"),
-        *(f"readstate.{room}" for room in ("config", "deadline", "errors", "http", "telemetry", "v1")),
+        *(f"readstate.{room}" for room in ("channels", "config", "deadline", "errors", "http", "telemetry", "v1")),
     },
     "check": {*GRPC, "cryptography", "readstate.config", "readstate.errors"},
     "server": {

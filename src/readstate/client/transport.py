@@ -1,7 +1,6 @@
 """How a call travels: the channel, what is retried, and the token."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -9,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import grpc
 from google.protobuf.message import Message
 
-from readstate import deadline, errors
+from readstate import channels, deadline, errors
 from readstate.client.failures import closed, failure
 from readstate.v1 import notifications_pb2, system_events_pb2
 
@@ -40,7 +39,7 @@ _RETRY: Final = {
     # CANCELLED is what a call is told that reaches a server just as it stops.
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
-_SERVICE_CONFIG: Final = json.dumps({"methodConfig": [{"name": _REPEATABLE, "retryPolicy": _RETRY}]})
+_SERVICE_CONFIG: Final = {"methodConfig": [{"name": _REPEATABLE, "retryPolicy": _RETRY}]}
 
 
 def open_channel(
@@ -52,7 +51,7 @@ def open_channel(
 ) -> grpc.aio.Channel:
     """A channel that retries what is safe to repeat; in the clear unless it is told something about TLS."""
     options = [
-        ("grpc.service_config", _SERVICE_CONFIG),
+        *channels.options(target, _SERVICE_CONFIG),
         # Channels of a process share connections, and a new one would wait out the back-off of one long closed.
         ("grpc.use_local_subchannel_pool", 1),
     ]

@@ -1,6 +1,5 @@
 """The gRPC server, seen from its client."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -9,7 +8,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from readstate import deadline
+from readstate import channels, deadline
 from readstate.config import GatewaySettings, read_file
 from readstate.gateway import problems
 from readstate.gateway.request import Request
@@ -18,8 +17,6 @@ LARGEST_REPLY: Final = 16 << 20
 """Bytes: twice what a hundred events with the largest payloads take."""
 
 _SERVICE_CONFIG: Final = {
-    # Every address of a name in turn; one address is no different from gRPC's default.
-    "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             # Every method called here is safe to repeat.
@@ -38,19 +35,14 @@ _SERVICE_CONFIG: Final = {
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
 }
 _OPTIONS: Final = [
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # The server is ours, never behind the proxy that the environment names for the outside.
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", LARGEST_REPLY),
-    # A server that vanished without a word is noticed, and one that is back is found within a second.
+    # A server that vanished without a word is noticed.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.min_reconnect_backoff_ms", 2_000),  # the time that an attempt to connect has
-    ("grpc.dns_min_time_between_resolutions_ms", 2_000),
 ]
 
 
@@ -102,10 +94,11 @@ async def connected(settings: GatewaySettings) -> AsyncIterator[Upstream]:
         StartupError: a file of the TLS settings cannot be read.
     """
     credentials = _credentials(settings)
+    options = [*channels.options(settings.upstream, _SERVICE_CONFIG), *_OPTIONS]
     if credentials is None:
-        channel = grpc.aio.insecure_channel(settings.upstream, _OPTIONS)
+        channel = grpc.aio.insecure_channel(settings.upstream, options)
     else:
-        channel = grpc.aio.secure_channel(settings.upstream, credentials, _OPTIONS)
+        channel = grpc.aio.secure_channel(settings.upstream, credentials, options)
     async with channel:
         yield Upstream(channel)
 

@@ -7,6 +7,7 @@ All figures are seconds and upper bounds. No step outlasts the one above it, so 
     queue     |-----|                                                             until a writer is free
     batch           |-----------|                                           1     BATCH, its own: not its calls'
     acquire         |--|                                                    1     ACQUIRE, or half of what remains
+      host          |-|                                                     0.3   HEAD_START, then another is tried too
     statement          |-----|                                                    what remains but RESERVE, or half
     release                  |--|                                           0.25  RELEASE
 
@@ -14,8 +15,8 @@ A call that goes alone takes the last three steps within its own time, a batch w
 ROLLBACK belong to the statement, and each has at most 2 s (TRANSACTION). Behind all of it PostgreSQL ends a statement
 after 5 s and a wait for a lock after 1 s: the role's defaults, which `readstate migrate` sets.
 
-Two checks live outside of calls: readiness gives the database 1 s (READINESS), and the gateway gives the server's
-health 2 s (GATEWAY_READINESS).
+Three checks live outside of calls: readiness gives the database 1 s (READINESS), the watch for a fail-over gives the
+primary 0.5 s (PRIMARY), and the gateway gives the server's health 2 s (GATEWAY_READINESS).
 
 When a call ends is a context variable, because every layer below a handler needs it and none should have to pass it on.
 """
@@ -39,6 +40,10 @@ ACQUIRE_SECONDS: Final = 1.0
 """Bounds taking a connection from the pool, which may have to open it first: with TLS and a password that takes seven
 round trips, and a whole pool is opened at once after its connections were lost."""
 
+HEAD_START_SECONDS: Final = 0.3
+"""What a host of the database has for itself, before the next one is tried beside it. Its own attempt goes on: over a
+distance, with TLS and a password, a connection takes longer."""
+
 RESERVE_SECONDS: Final = 0.3
 """What a statement leaves of the call's time, for giving its connection back and telling the caller."""
 
@@ -52,6 +57,10 @@ that has stalled."""
 
 READINESS_SECONDS: Final = 1.0
 """What the database has to answer the readiness check."""
+
+PRIMARY_SECONDS: Final = 0.5
+"""What the primary has to answer, before another host is looked for. One that is only slow is not left: no other host
+takes writes then."""
 
 GATEWAY_READINESS_SECONDS: Final = 2.0
 """What the server has to tell the gateway its health."""

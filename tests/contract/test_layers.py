@@ -37,7 +37,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("readstate.telemetry", "readstate.v1"),
     },
     "v1": GRPC,
-    "client": {*GRPC, "readstate.channels", "readstate.deadline", "readstate.errors", "readstate.model", "readstate.v1"},
+    "client": {
+        *GRPC,
+        "readstate.channels",
+        "readstate.deadline",
+        "readstate.errors",
+        "readstate.model",
+        "readstate.v1",
+    },
     "http": {
         *("httptools", "prometheus_client", "starlette", "uvicorn"),
         *("readstate.errors", "readstate.telemetry"),

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from readstate.store.connector import HEAD_START_SECONDS, Connector
+from readstate.deadline import HEAD_START_SECONDS
+from readstate.store.connector import Connector
 
 SOCKET = ".s.PGSQL.5432"
 OPENING_SECONDS = 0.5

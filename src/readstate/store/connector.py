@@ -6,17 +6,14 @@ time. A primary that is frozen accepts connections and says nothing: no other ho
 
 import asyncio
 from collections import deque
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from readstate import deadline
 from readstate.store.hosts import Host, hosts_of
-
-HEAD_START_SECONDS: Final = 0.3
-"""What a host has for itself before the next one is tried beside it. Its own attempt goes on: over a distance, with TLS
-and a password, a connection takes longer."""
 
 Opened: TypeAlias = "asyncpg.Connection[Any]"
 
@@ -62,7 +59,7 @@ class Connector:
             while waiting or attempts:
                 if (next_host := waiting.popleft() if waiting else None) is not None:
                     attempts[asyncio.create_task(self._open(next_host, options))] = next_host
-                head_start = HEAD_START_SECONDS if waiting else None
+                head_start = deadline.HEAD_START_SECONDS if waiting else None
                 done, _ = await asyncio.wait(attempts, timeout=head_start, return_when=asyncio.FIRST_COMPLETED)
                 for attempt in done:
                     error = attempt.exception()

@@ -13,15 +13,12 @@ from typing import Final
 
 import structlog
 
+from readstate import deadline
 from readstate.store.connector import Connector, Opened
 from readstate.store.failures import DRIVER_ERRORS
 
 PERIOD_SECONDS: Final = 0.5
 """Between two questions."""
-SILENCE_SECONDS: Final = 0.5
-"""What an answer may take. A primary that is only slow is not left: no other host takes writes then."""
-OPEN_SECONDS: Final = 1.0
-"""What finding a host may take. The standby that refuses now may be the primary then."""
 
 PING: Final = "SELECT 1"
 
@@ -46,23 +43,27 @@ async def _watch(connector: Connector) -> None:
     home = connector.last_good
     while True:
         try:
-            async with asyncio.timeout(OPEN_SECONDS):
+            # No longer: a standby that refuses now may be the primary then.
+            async with asyncio.timeout(deadline.ACQUIRE_SECONDS):
                 connection = await connector.open(statement_cache_size=0)
-        except DRIVER_ERRORS:
+        except Exception as error:
+            # Let out, one that nobody thought of would end the watch.
+            if not isinstance(error, DRIVER_ERRORS):
+                log.error("looking for the primary failed", exc_info=error)
             await asyncio.sleep(PERIOD_SECONDS)
             continue
         if (found := connector.leads_to(connection)) != home:
             log.warning("another database host is the primary", host=connector.position(found))
             connector.leave(home)
             home = found
-        with suppress(*DRIVER_ERRORS):
+        with suppress(Exception):
             await _until_silent(connection)
 
 
 async def _until_silent(connection: Opened) -> None:
     try:
         while True:
-            await connection.execute(PING, timeout=SILENCE_SECONDS)
+            await connection.execute(PING, timeout=deadline.PRIMARY_SECONDS)
             await asyncio.sleep(PERIOD_SECONDS)
     finally:
         connection.terminate()

@@ -20,6 +20,10 @@ class SerializationConflict(DatabaseUnavailable):
     """A deadlock or a serialization failure: rolled back, and worth another try."""
 
 
+class StatementLost(DatabaseUnavailable):
+    """A prepared statement is not what it was: nothing was done. See store/pooler.py."""
+
+
 class DuplicateKey(Internal):
     """A unique key is taken: rolled back, and worth another try where the key is drawn anew."""
 
@@ -48,6 +52,8 @@ def translate(error: BaseException) -> ReadStateError:
             return error
         case _ if isinstance(error, _OUT_OF_TIME):
             return OutOfTime()
+        case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
+            return StatementLost()
         case _ if isinstance(error, _CONFLICT):
             return SerializationConflict()
         case asyncpg.UniqueViolationError():

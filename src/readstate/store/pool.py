@@ -10,17 +10,32 @@ from contextvars import ContextVar
 from typing import Final, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 
 from readstate import deadline
 from readstate.config import DatabaseSettings
 from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
 from readstate.store.connector import Connector
 from readstate.store.failover import watching
-from readstate.store.failures import DRIVER_ERRORS, ConnectionLost, DuplicateKey, SerializationConflict, translate
+from readstate.store.failures import (
+    DRIVER_ERRORS,
+    ConnectionLost,
+    DuplicateKey,
+    SerializationConflict,
+    StatementLost,
+    translate,
+)
+from readstate.store.pooler import ADVICE, require_kept_statements
+from readstate.telemetry.seldom import Seldom
 
 RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
 
 PING: Final = "SELECT 1"
+
+COMPLAINT_SECONDS: Final = 60.0
+"""Between two lines of the log that say the same."""
+
+log = structlog.get_logger("readstate.store")
 
 Row: TypeAlias = asyncpg.Record
 T = TypeVar("T")
@@ -59,6 +74,7 @@ class Database:
         self._pool = pool
         self._connector = connector
         self._renewed_at = -math.inf
+        self._complains = Seldom(COMPLAINT_SECONDS)
 
     async def rows(self, statement: str, *args: object, repeatable: bool) -> list[Row]:
         """Run one statement in a transaction of its own. `repeatable` as in `run`."""
@@ -127,6 +143,8 @@ class Database:
                 translated = translate(error)
                 if isinstance(translated, ConnectionLost):
                     await self._renew(connection)
+                if isinstance(translated, StatementLost) and self._complains():
+                    log.error("prepared statements are lost", advice=ADVICE)
                 raise translated from error
 
     @asynccontextmanager
@@ -172,10 +190,12 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
     """Open the pool, and close it within a second on leaving.
 
     Raises:
-        StartupError: the database cannot be reached, or the connection URI is wrong.
+        StartupError: the database cannot be reached, the connection URI is wrong, or a pooler loses statements.
     """
     try:
         connector = Connector(settings.database_url.get_secret_value())
+        if settings.statement_cache_size:
+            await require_kept_statements(connector)
         pool = await asyncpg.create_pool(
             connect=connector.open,
             min_size=min(2, settings.pool_size),

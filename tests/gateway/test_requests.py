@@ -130,12 +130,12 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[s
     """The lines of the log, as the commands write it."""
     stream = StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    root = logging.getLogger()
+    root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()
     logs.configure_logging("info", "json")
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    structlog.reset_defaults()
+    structlog.configure(**configured)
     root.handlers[:] = handlers
     root.setLevel(level)
 

@@ -53,12 +53,13 @@ class Endpoint:
         for name, value in self.headers.items():
             handler.send_header(name, value)
         handler.end_headers()
-        if self.drip is None:
+        drip = self.drip  # the test may set another one meanwhile
+        if drip is None:
             handler.wfile.write(self.body)
             return
         for byte in self.body:
             handler.wfile.write(bytes([byte]))
-            time.sleep(self.drip)
+            time.sleep(drip)
 
     def close(self) -> None:
         if self._server is not None:

@@ -5,8 +5,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 IMAGE ?= readstate
 
-ENGINE_TESTS := tests/rpc tests/notifications tests/gateway tests/faults
-
 # Which Python makes .venv; `make PYTHON=/path/to/python3 run` names another.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 
@@ -21,19 +19,8 @@ help: ## this list
 run: $(STAMP) ## PostgreSQL, demo data and the server, from nothing; Ctrl-C stops all of it
 	@exec $(BIN)/readstate dev $(ARGS)
 
-# The largest suite comes last, so that its result is the last thing on the screen. What depends on the engine runs twice.
 test: $(STAMP) ## every test; ARGS="tests/unit -k token" for some of them
-	@if [ -n "$(ARGS)" ]; then \
-	    :; \
-	elif command -v npm >/dev/null; then \
-	    PATH="$(CURDIR)/$(BIN):$$PATH" && export PATH && cd clients/typescript && npm ci --silent && npm test; \
-	elif [ -n "$$READSTATE_REQUIRE_NPM" ]; then \
-	    echo "npm is required, and not installed" >&2; exit 1; \
-	else \
-	    echo "npm is not installed: the tests of clients/typescript are skipped"; \
-	fi
-	@if [ -z "$(ARGS)" ]; then READSTATE_ENGINE=native $(BIN)/python -m pytest $(ENGINE_TESTS); fi
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m $(if $(ARGS),pytest $(ARGS),tests)
 
 lint: $(STAMP) ## ruff, mypy and buf
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -115,14 +115,37 @@ class PostgresServer:
             await connection.close()
 
 
-@pytest.fixture(scope="session")
-async def embedded_postgres() -> AsyncIterator[PostgresServer]:
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
     # Not tmp_path_factory: as root PostgreSQL runs as another user, who may not enter pytest's folders.
     with (
         tempfile.TemporaryDirectory(prefix="readstate-tests-") as folder,
         embedded.postgres(Path(folder) / "data", settings=POSTGRES_SETTINGS) as url,
     ):
-        server = PostgresServer(url)
+        yield PostgresServer(url)
+
+
+SHARED = pytest.StashKey[PostgresServer]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Before a worker of pytest-xdist starts: all of them share the server of the process that starts them."""
+    if SHARED not in node.config.stash:
+        stack = ExitStack()
+        node.config.add_cleanup(stack.close)  # which also runs after Ctrl-C
+        server = stack.enter_context(running_postgres())
+        asyncio.run(server.make_template())
+        node.config.stash[SHARED] = server
+    node.workerinput["postgres_url"] = node.config.stash[SHARED].url
+
+
+@pytest.fixture(scope="session")
+async def embedded_postgres(request: pytest.FixtureRequest) -> AsyncIterator[PostgresServer]:
+    if hasattr(request.config, "workerinput"):
+        yield PostgresServer(request.config.workerinput["postgres_url"])
+        return
+    with running_postgres() as server:
         await server.make_template()
         yield server
 

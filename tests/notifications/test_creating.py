@@ -23,6 +23,7 @@ from tests.notifications.rules import CONTENT, members, one_waits_for_a_lock
 MANY = [f"user-{n}" for n in range(10_000)]
 
 
+@pytest.mark.alone
 async def test_ten_thousand_recipients_are_one_call(producer: ReadState, caller_for: CallerFor) -> None:
     await producer.upsert_members(dict.fromkeys(MANY, "acme"))
     messenger = caller_for("messenger", scope="messaging:write")

@@ -171,6 +171,7 @@ async def test_a_full_queue_refuses_before_it_writes(
     assert await marks_of(connection, 1) == set(range(1, 101)) - refused
 
 
+@pytest.mark.alone
 async def test_large_calls_are_quick_on_stale_statistics(
     connection: Connection, database: Database, marks: MarkStore
 ) -> None:

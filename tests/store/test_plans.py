@@ -51,6 +51,7 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
 
 
+@pytest.mark.alone
 async def test_ten_thousand_ids_take_less_than_a_second(large: Connection, marks: MarkStore) -> None:
     member = OrgMember(19_000, 1)
     for act in (marks.mark_read, marks.mark_unread):

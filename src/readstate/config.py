@@ -189,6 +189,8 @@ class ServerSettings(DatabaseSettings, TokenSettings):
 class GatewaySettings(LogSettings):
     gateway_listen: ListenAddress = "127.0.0.1:8080"
     gateway_admin_listen: ListenAddress = "127.0.0.1:9091"
+    gateway_max_connections: int = Field(default=10_000, ge=1)
+    """Open connections of clients; a further one is answered 503 and closed. The process needs as many open files."""
     upstream: str = Field(default="127.0.0.1:50051", min_length=1)
     """The gRPC server, as gRPC names targets: HOST:PORT, or dns:///HOST:PORT to use every address of a name in turn."""
     upstream_tls: bool = False

@@ -1,14 +1,12 @@
 """What a client gets depends on the bytes that it sends, and not on how the network cuts them."""
 
 import asyncio
-from contextlib import suppress
 
 import pytest
 
-from readstate.gateway import app as gateway_app
-from readstate.http import listener, protocol
-from readstate.http.protocol import LARGEST_HEAD
-from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
+from readstate.http.limits import Limits
+from readstate.http.protocol import HttpConnection
+from tests.gateway.conftest import PATH, Bearer, Gateway
 from tests.gateway.wire import PATIENCE, Reply, Wire, chunked, head, read_reply
 
 
@@ -28,7 +26,11 @@ async def answers(gateway: Gateway, *parts: bytes) -> list[Reply]:
     replies = []
     while not said.at_eof():
         replies.append(await read_reply(said))
-    return replies
+    # A client that has ended its side gets interim answers when the machine is busy.
+    return [reply for reply in replies if reply.status != 100]
+
+
+LARGEST_HEAD = Limits().framing_bytes
 
 
 # ── Half-closed ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,43 +176,17 @@ async def test_a_client_that_sends_on_reads_why_it_is_refused(gateway: Gateway) 
         assert reply.headers["connection"] == "close"
 
 
-async def test_a_refused_client_that_does_not_leave_is_left(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "SLOWEST_REQUEST", 0.2)
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(BAD)
-    async with asyncio.timeout(PATIENCE):
-        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
-        with suppress(ConnectionError):
-            while True:
-                writer.write(b"x")
-                await writer.drain()
-                await asyncio.sleep(0.01)
-    writer.close()
-
-
-async def test_an_empty_line_keeps_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "KEEP_ALIVE", 1)
-    async with gateway_app.running_gateway(settings_for(1)) as (port, _):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head("GET", "/x"))
-        assert (await read_reply(reader)).status == 404
-        writer.write(b"\r\n")
-        async with asyncio.timeout(PATIENCE):
-            assert await reader.read() == b""
-        writer.close()
-
-
 async def test_a_chunk_is_parsed_as_it_arrives_and_not_line_by_line(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pieces: list[int] = []
-    parse = protocol.HttpConnection._parse
+    parse = HttpConnection._parse
 
-    def counted(self: protocol.HttpConnection, piece: bytes) -> None:
+    def counted(self: HttpConnection, piece: bytes) -> None:
         pieces.append(len(piece))
         parse(self, piece)
 
-    monkeypatch.setattr(protocol.HttpConnection, "_parse", counted)
+    monkeypatch.setattr(HttpConnection, "_parse", counted)
     request = head("POST", "/x", [CHUNKED]) + chunked(b"\n" * 100_000, 50_000)
     assert [reply.status for reply in await answers(gateway, request)] == [404]
     assert len(pieces) < 100

@@ -20,6 +20,7 @@ from readstate.errors import StartupError
 from readstate.gateway import app as gateway_app
 from readstate.server.app import RunningServer
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
+from tests.gateway.wire import Wire, head
 from tests.waiting import until_answered
 
 
@@ -45,6 +46,14 @@ async def test_a_port_in_use_is_named(gateway: Gateway) -> None:
         with pytest.raises(StartupError, match=f"READSTATE_{name.upper()}: cannot listen on 127.0.0.1:{gateway.port}"):
             async with gateway_app.running_gateway(settings_for(1, **{name: f"127.0.0.1:{gateway.port}"})):
                 pass
+
+
+async def test_connections_are_capped() -> None:
+    async with gateway_app.running_gateway(settings_for(1, gateway_max_connections=1)) as (port, _), Wire(port) as wire:
+        assert (await wire.send(head("GET", "/x"))).status == 404
+        async with Wire(port) as another:
+            assert (await another.send()).status == 503
+        assert (await wire.send(head("GET", "/x"))).status == 404
 
 
 async def said(client: AsyncClient, url: str, status: int) -> bool:
@@ -137,7 +146,13 @@ async def test_a_call_in_flight_is_finished_at_the_end() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("GATEWAY_LISTEN", "8080"), ("UPSTREAM_CERT", "x.crt"), ("CORS_ORIGINS", "app.example"), ("DRAIN_GRACE", "60")],
+    [
+        ("GATEWAY_LISTEN", "8080"),
+        ("UPSTREAM_CERT", "x.crt"),
+        ("CORS_ORIGINS", "app.example"),
+        ("DRAIN_GRACE", "60"),
+        ("GATEWAY_MAX_CONNECTIONS", "0"),
+    ],
 )
 def test_a_setting_that_is_not_valid_is_told_in_one_line(name: str, value: str) -> None:
     environment = {key: text for key, text in os.environ.items() if not key.startswith("READSTATE_")}

@@ -169,6 +169,8 @@ async def test_what_the_gateway_refuses_itself_has_the_object_form_too(ada: http
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST, OPTIONS")
     large = await ada.post(f"{ROOT}/{told}/actions/seen", content=b"x" * 300_000)
     assert (large.status_code, error(large)["is_transient"]) == (413, False)
+    encoded = await ada.post(f"{ROOT}/{told}/actions/seen", headers={"content-encoding": "gzip"})
+    assert (encoded.status_code, error(encoded)["code"]) == (415, "unsupported_content_encoding")
 
 
 async def test_pages_follow_each_other_newest_first(ada: httpx.AsyncClient, messenger: ReadState) -> None:

@@ -15,7 +15,7 @@ import structlog
 from httpx import AsyncClient
 
 from readstate.gateway import app as gateway_app
-from readstate.http import protocol
+from readstate.http.limits import Limits
 from readstate.telemetry import logs
 from readstate.v1.system_events_pb2 import MarkReadRequest, MarkReadResponse
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
@@ -217,29 +217,9 @@ async def test_headers_without_end_are_refused(gateway: Gateway) -> None:
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(0.01)
-        writer.write(b"y" * (protocol.LARGEST_HEAD - 1024))
+        writer.write(b"y" * (Limits().framing_bytes - 1024))
         async with asyncio.timeout(5):
             assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
-
-
-@pytest.mark.parametrize("begun", [b"", b"POST / HT", head("POST", PATH, [("content-length", "9")]) + b"{"])
-async def test_a_request_that_does_not_arrive_is_given_up(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, begun: bytes
-) -> None:
-    monkeypatch.setattr(protocol, "SLOWEST_REQUEST", 0.5)
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(begun)
-    async with asyncio.timeout(5):
-        assert await reader.read() == b""
-    writer.close()
-
-
-async def test_an_idle_connection_is_kept(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "SLOWEST_REQUEST", 0.2)
-    async with Wire(gateway.port) as wire:
-        await wire.send(head("GET", PATH))
-        await asyncio.sleep(1.5)
-        assert (await wire.send(head("GET", PATH))).status == 405
 
 
 async def test_clients_that_leave_break_nothing(gateway: Gateway, as_ada: AsyncClient) -> None:

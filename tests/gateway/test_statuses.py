@@ -1,6 +1,7 @@
 """Every answer of the contract, to the byte, and the order in which a call is judged."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,8 +27,11 @@ TOO_MANY_IDS = (400, b'{"error":"Too many ids: at most 10000"}')
 UNAUTHORIZED = (401, b'{"error":"Unauthorized"}')
 NO_ORGANIZATION = (403, b'{"error":"User not associated with an organization"}')
 TOO_LARGE = (413, b'{"error":"Request body too large"}')
+ENCODED = (415, b'{"error":"Unsupported content encoding"}')
 
 LARGEST_BODY = 256 * 1024
+SERVERS_OWN_LIMIT = 5
+"""Seconds after which the server itself ends a call."""
 
 both_verbs = pytest.mark.parametrize("verb", ["POST", "DELETE"])
 
@@ -146,6 +150,24 @@ async def test_a_body_over_256_kib_is_too_large_before_anything_else(rest: Async
     assert told(await rest.request("PUT", "/nowhere", content=b" " * (LARGEST_BODY + 1))) == TOO_LARGE
 
 
+@both_verbs
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip", "x"])
+async def test_a_compressed_body_is_refused_before_anything_else(rest: AsyncClient, verb: str, encoding: str) -> None:
+    for content in (gzip.compress(b'{"id":1}'), b"x" * LARGEST_BODY, b""):
+        response = await rest.request(verb, PATH, content=content, headers={"content-encoding": encoding})
+        assert told(response) == ENCODED
+        assert response.headers["accept-encoding"] == "identity"
+    assert told(await rest.request(verb, PATH, headers={"content-encoding": "Identity"})) == UNAUTHORIZED
+    assert told(await rest.request(verb, PATH, headers={"content-encoding": ""})) == UNAUTHORIZED
+
+
+async def test_a_compressed_body_is_refused_before_it_is_sent(gateway: Gateway) -> None:
+    headers = [("expect", "100-continue"), ("content-encoding", "gzip"), ("content-length", "8")]
+    async with Wire(gateway.port) as wire:
+        reply = await wire.send(head("POST", PATH, headers))
+    assert (reply.status, reply.body, reply.headers["connection"]) == (*ENCODED, "close")
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/systemevents", f"{PATH}/", "/systemevent/READ", "/livez", "/metrics", "/readyz"]
 )
@@ -209,6 +231,33 @@ async def _locked(url: str) -> AsyncIterator[None]:
             yield
     finally:
         await connection.close()
+
+
+async def test_a_client_that_leaves_takes_its_call_with_it(
+    settings: ServerSettings, demo_data: None, bearer: Bearer
+) -> None:
+    body = b'{"id":1}'
+    request = head("POST", PATH, [*bearer("ada").items(), ("content-length", str(len(body)))]) + body
+    async with (
+        app.running_server(settings) as server,
+        gateway_app.running_gateway(settings_for(server.port)) as (port, admin_port),
+        AsyncClient(base_url=f"http://127.0.0.1:{admin_port}") as admin,
+        _locked(settings.database_url.get_secret_value()),
+    ):
+
+        async def in_flight(calls: int) -> None:
+            await until(
+                lambda: server.metrics.registry.get_sample_value("readstate_calls_in_flight") == calls,
+                within=SERVERS_OWN_LIMIT - 2,
+            )
+
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        await in_flight(1)
+        writer.close()
+        await in_flight(0)
+        metrics = (await admin.get("/metrics")).text
+    assert f'readstate_gateway_requests_total{{method="POST",route="{PATH}",status="499"}} 1.0' in metrics
 
 
 # ── What the server may answer ───────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from readstate.gateway import docs, event_query, inbox, messaging, system_events
 from readstate.gateway.asgi import GatewayApp
 from readstate.gateway.cors import Cors
 from readstate.http.admin import admin_app
+from readstate.http.limits import Limits
 from readstate.http.listener import listening
 from readstate.telemetry.metrics import GatewayMetrics
 
@@ -49,8 +50,9 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[tuple[int,
             metrics,
         )
         grace = ceil(settings.drain_grace)
+        limits = Limits(connections=settings.gateway_max_connections)
         port = await stack.enter_async_context(
-            listening(asgi, settings.gateway_listen, setting="READSTATE_GATEWAY_LISTEN", grace=grace)
+            listening(asgi, settings.gateway_listen, setting="READSTATE_GATEWAY_LISTEN", grace=grace, limits=limits)
         )
         log.info("gateway listening", port=port, admin_port=admin_port, upstream=settings.upstream)
         try:

@@ -17,7 +17,7 @@ STATUS: Final = {
     StatusCode.NOT_FOUND: 404,
     StatusCode.ABORTED: 409,
     StatusCode.RESOURCE_EXHAUSTED: 429,
-    StatusCode.CANCELLED: 503,  # the server is stopping: the gateway itself cancels nothing
+    StatusCode.CANCELLED: 503,  # the server is stopping. A call that the gateway cancels has no client left
     StatusCode.UNAVAILABLE: 503,
     StatusCode.DEADLINE_EXCEEDED: 504,
 }
@@ -34,6 +34,7 @@ MESSAGES: Final = {
     405: "Method not allowed",
     409: "Conflict",
     413: "Request body too large",
+    415: "Unsupported content encoding",
     422: "Unprocessable content",
     429: "Too many requests",
     500: "Internal server error",

@@ -45,13 +45,14 @@ class Request:
         """Read the body.
 
         Raises:
-            Problem: 413, the body is too large.
+            Problem: 413, the body is too large; 415, it is compressed.
             ClientGone: the rest of the body will not come.
         """
         chunks, received = [], 0
         declared = int(self.headers.get(b"content-length", 0))
+        encoded = self.headers.get(b"content-encoding", b"").lower() not in (b"", b"identity")
         # A client with `Expect: 100-continue` asks before it sends the body, and gets its answer before.
-        more = declared <= LARGEST_BODY or b"expect" not in self.headers
+        more = b"expect" not in self.headers or not (encoded or declared > LARGEST_BODY)
         while more and received <= MOST_DROPPED:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -62,6 +63,8 @@ class Request:
             more = message["more_body"]
         if max(received, declared) > LARGEST_BODY:
             raise Problem(413, headers={"connection": "close"})
+        if encoded:
+            raise Problem(415, headers={"connection": "close", "accept-encoding": "identity"})
         self.body = b"".join(chunks)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -1,85 +1,85 @@
-"""HTTP/1.1 on one connection: uvicorn's protocol, with bounds on what it waits for and keeps, and with errors in JSON.
+"""HTTP/1.1 on one connection: uvicorn's protocol, with limits on what it waits for and keeps, and with errors in JSON.
 
-What a client gets depends on its bytes alone, never on how the network cut them. So the parser is fed in pieces, each
-of one request only, and every answer waits for those before it.
+What a client gets depends on its bytes alone, never on how the network cut them. So the parser gets pieces, each of one
+request only, and every answer waits for the answers before it.
 """
 
 import asyncio
-import json
-from typing import Final
+from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-LARGEST_HEAD: Final = 64 << 10
-"""Bytes of a request line with its headers, and of all that frames a body: a chunk's size, the trailers."""
-SLOWEST_REQUEST: Final = 30.0
-"""Seconds within which a request has to arrive, its body included."""
+from readstate.http.answering import answer
+from readstate.http.framing import Framing
+from readstate.http.limits import Limits
+from readstate.http.pace import Pace
+from readstate.http.refusals import BAD_REQUEST, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS
 
-
-def _refusal(status: str, message: str) -> bytes:
-    body = json.dumps({"error": message}, separators=(",", ":"))
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
-    return f"{head}\r\n\r\n{body}".encode()
-
-
-_BAD_REQUEST: Final = _refusal("400 Bad Request", "Invalid HTTP request received.")
-_HEAD_TOO_LARGE: Final = _refusal("431 Request Header Fields Too Large", "Request header fields too large")
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+FIRST_PROBE: Final = 0.25
+"""Seconds after which a client that sends no more, and waits for an answer, is probed for the first time."""
 
 
 class HttpConnection(HttpToolsProtocol):
-    """Whoever serves with it calls `end_if_slow` of each connection from time to time."""
+    """Whoever serves with it calls `enforce_time_limits` of each connection about once a second."""
 
-    _awaited_since: float | None = None
-    """When the request began that has not arrived whole."""
-    _in_head = True
-    _framing = 0
-    """Bytes since the last one of a body."""
-    _body_left = 0
-    """Bytes still to come of a body, or of one of its chunks, whose length is known."""
-    _line: bytearray
-    """What has arrived between two chunks."""
+    _running: tuple[RequestResponseCycle, "asyncio.Task[None]"] | None = None
+    """The request that the app works on, or worked on last."""
     _unanswered = 0
-    _last_words: bytes | None = None
-    """What is said once all is answered, before closing. As soon as it is known, nothing more is taken in."""
+    """Requests without a complete answer."""
+    _closing = False
+    """Nothing more is read. The connection closes when all requests are answered."""
+    _refusal = b""
+    """What is written before it closes."""
     _client_ended = False
+    """The client sends no more."""
+
+    def __init__(self, *, limits: Limits, **others: Any) -> None:
+        """`others` are what uvicorn gives to every protocol."""
+        super().__init__(**others)
+        self._limits = limits
+        self._framing = Framing(limits.framing_bytes)
+        self._pace = Pace(limits, self.loop.time())
+
+    # ── The connection ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if len(self.connections) < self._limits.connections:
+            super().connection_made(transport)
+            return
+        self.transport, self._closing = transport, True
+        transport.write(TOO_MANY_CONNECTIONS)
+        transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._running is None:
+            return
+        cycle, task = self._running
+        if not cycle.response_complete:
+            cycle.disconnected = True
+            task.cancel()
+
+    def enforce_time_limits(self) -> None:
+        now = self.loop.time()
+        if self._pace.reads_too_slowly(self.transport.get_write_buffer_size(), now):
+            self.transport.abort()  # closing would wait for the client to read
+        elif self._pace.sends_too_slowly(now):
+            self.transport.close()
 
     # ── Bytes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._line = bytearray()
-        self._awaited_since = self.loop.time()
-
     def data_received(self, data: bytes) -> None:
         start = 0
-        while start < len(data) and self._last_words is None:
-            end = self._cut(data, start)
-            if end == start:
-                self._finish(_HEAD_TOO_LARGE)
-                return
-            self._feed(data[start:end])
-            start = end
-
-    def _cut(self, data: bytes, start: int) -> int:
-        """Where a piece ends that is of one request only, and within bounds."""
-        if self._body_left:
-            return min(len(data), start + self._body_left)
-        # A head that begins here ends with its first empty line. Of one that began before, and between chunks, any line
-        # may be the last.
-        mark = b"\r\n\r\n" if self._in_head and not self._framing else b"\n"
-        found = data.find(mark, start)
-        end = len(data) if found < 0 else found + len(mark)
-        return min(end, start + LARGEST_HEAD - self._framing)
-
-    def _feed(self, piece: bytes) -> None:
-        if self._body_left:
-            self._body_left -= len(piece)
-        else:
-            self._framing += len(piece)
-            if not self._in_head:
-                self._line += piece
-        self._parse(piece)
+        while start < len(data) and not self._closing:
+            piece = self._framing.next_piece(data, start)
+            if piece:
+                self._parse(piece)
+            else:
+                self._close_when_answered(HEAD_TOO_LARGE)
+            start += len(piece)
 
     def _parse(self, piece: bytes) -> None:
         try:
@@ -87,90 +87,110 @@ class HttpConnection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             self._read_without_upgrade()
         except httptools.HttpParserError:
-            self._finish(_BAD_REQUEST)
+            self._close_when_answered(BAD_REQUEST)
 
     def _read_without_upgrade(self) -> None:
-        """Read the head once more, as if it did not ask for another protocol, which a server may ignore (RFC 9110,
-        section 7.8). The parser would take the body for that protocol; Java's client and curl --http2 ask and send one.
+        """Read the head once more, as if it did not ask for another protocol.
+
+        A server may ignore the wish (RFC 9110, section 7.8), but the parser would read no body. Java's client and
+        `curl --http2` ask for another protocol and send a body.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        if method == b"CONNECT":  # which says the same without a header
-            self._finish(_BAD_REQUEST)
+        if method == b"CONNECT":  # the same wish, without a header
+            self._close_when_answered(BAD_REQUEST)
             return
         fields = b"".join(b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade")
         self.parser = httptools.HttpRequestParser(self)
         self._parse(b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, fields))
 
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that has said all may still read (RFC 9112, section 9.6): keep open until it has its answers."""
-        self._client_ended = True
-        if self._last_words is None:
-            self._finish(b"")
-        return self._unanswered > 0
-
     # ── Requests, as the parser finds them ───────────────────────────────────────────────────────────────────────────
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        # Here and not with any byte, or an empty line between two requests would keep the connection for ever.
+        # Not with any byte: empty lines between two requests would keep the connection open for ever.
         self._unset_keepalive_if_required()
-        self._awaited_since = self.loop.time()
+        self._pace.request_awaited(self.loop.time())
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
         self._unanswered += 1
-        self._in_head, self._framing = False, 0
-        for name, value in self.headers:
-            if name == b"content-length":
-                self._body_left = int(value)
-        # The app has the list by now. What the parser finds from here on are trailers, which are no headers (RFC 9110,
-        # section 6.5.1).
+        self._framing.head_ends(self.headers)
+        # The app has the list of headers. The parser would add trailers to it, which are not headers (RFC 9110, section
+        # 6.5.1).
         self.headers = []
 
     def on_chunk_header(self) -> None:
-        # The line is one that the parser has found good. After the last chunk come lines, the trailers.
-        size = int(self._line.partition(b";")[0], 16)
-        self._line.clear()
-        if size:
-            self._body_left = size + len(b"\r\n")
+        self._framing.chunk_begins()
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
-        self._framing = 0
+        self._framing.body_arrives()
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
-        self._in_head, self._framing, self._awaited_since = True, 0, None
-        self._line.clear()
+        self._framing.request_ends()
+        self._pace.request_arrived()
 
-    # ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def end_if_slow(self) -> None:
-        """Close the connection if a request has been arriving for too long."""
-        if self._awaited_since is not None and self.loop.time() > self._awaited_since + SLOWEST_REQUEST:
-            self.transport.close()
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        task = self.loop.create_task(answer(app, cycle))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        self._running = cycle, task
 
     def on_response_complete(self) -> None:
         self._unanswered -= 1
         super().on_response_complete()
-        if self._last_words is not None:
-            self._part()
+        if self._closing:
+            self._close_if_answered()
 
-    def _finish(self, last_words: bytes) -> None:
-        """Take in nothing more, and close with these words when all requests before are answered."""
-        self._last_words = last_words
-        if not self._in_head:
-            self._give_up_request()
-        self._part()
+    # ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _give_up_request(self) -> None:
-        """Let the app know that the request which it may be reading will not be whole."""
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more. It may still read its answers (RFC 9112, section 9.6), or it may have gone.
+
+        Both look the same. So the connection stays open, and `_probe` finds out.
+        """
+        self._client_ended = True
+        if not self._closing:
+            self._close_when_answered()
+        if self._unanswered:
+            self.loop.call_later(FIRST_PROBE, self._probe, FIRST_PROBE)
+        return self._unanswered > 0
+
+    def _probe(self, seconds: float) -> None:
+        """Write something. If the client has gone, its host replies with a reset, and the next write fails.
+
+        What is written is `100 Continue`: a client skips it (RFC 9110, section 15.2). If the answer has begun, nothing
+        can be written. But then the answer is a stream, and clients of streams keep their own side open. So this one
+        has gone.
+        """
+        if not self._unanswered or self.transport.is_closing() or self._running is None:
+            return
+        cycle, _ = self._running
+        if cycle.response_started:
+            self.transport.abort()  # closing would wait for the app to end
+            return
+        if cycle.scope["http_version"] == "1.1":
+            self.transport.write(CONTINUE)
+        self.loop.call_later(2 * seconds, self._probe, 2 * seconds)
+
+    def _close_when_answered(self, refusal: bytes = b"") -> None:
+        """Read nothing more. Answer the requests that have arrived, write the refusal, and close."""
+        self._closing, self._refusal = True, refusal
+        if not self._framing.in_head:
+            self._abandon_request()
+        self._close_if_answered()
+
+    def _abandon_request(self) -> None:
+        """Tell the app that the rest of the request will not come."""
         if self.cycle.response_started:
-            self._last_words = b""  # it has its answer
+            self._refusal = b""  # it has its answer
             return
         self._unanswered -= 1
         if self.pipeline:
@@ -178,16 +198,16 @@ class HttpConnection(HttpToolsProtocol):
         self.cycle.disconnected = self.cycle.response_complete = True
         self.cycle.message_event.set()
 
-    def _part(self) -> None:
+    def _close_if_answered(self) -> None:
         if self._unanswered or self.transport.is_closing():
             return
-        if self._last_words:
-            self.transport.write(self._last_words)
-        if self._client_ended or not self._last_words:
+        if self._refusal:
+            self.transport.write(self._refusal)
+        if self._client_ended or not self._refusal:
             self.transport.close()
             return
-        # Closing with bytes unread resets the connection, and the client might never see what was written. So it is the
-        # client who closes, within the time of a request.
+        # Closing with unread bytes resets the connection, and then the client may never see the refusal. So the client
+        # closes first. It has as much time as for a request.
         self.transport.write_eof()
         self.flow.resume_reading()
-        self._awaited_since = self.loop.time()
+        self._pace.request_awaited(self.loop.time())

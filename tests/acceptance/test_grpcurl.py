@@ -45,9 +45,40 @@ async def test_marking_counts_what_changed_and_what_matched(running: Running) ->
     assert await call(folder.port, MARK_READ, token, {"event_ids": [11, 12, 60, 4711]}) == {
         "changedCount": 2,
         "matchedCount": 2,
+        "version": "1",
     }
-    assert await call(folder.port, MARK_READ, token, {"event_ids": [11, 12]}) == {"matchedCount": 2}
-    assert await call(folder.port, MARK_UNREAD, token, {"event_ids": [12]}) == {"changedCount": 1, "matchedCount": 1}
+    assert await call(folder.port, MARK_READ, token, {"event_ids": [11, 12]}) == {"matchedCount": 2, "version": "1"}
+    assert await call(folder.port, MARK_UNREAD, token, {"event_ids": [12]}) == {
+        "changedCount": 1,
+        "matchedCount": 1,
+        "version": "2",
+    }
+
+
+async def test_the_read_state_is_read_back(running: Running) -> None:
+    folder, _ = running
+    service, port = "readstate.v1.SystemEventService", folder.port
+    await call(
+        port,
+        "readstate.v1.DirectoryService/UpsertMembers",
+        await folder.token("hr", "--scope", "directory:write"),
+        {"members": [{"user_id": "dora", "org_id": "acme"}]},
+    )
+    dora = await folder.token("dora", "--scope", "system_events:audit")
+    assert await call(port, f"{service}/GetUnreadCount", dora, {}) == {"unreadCount": 50, "head": "50"}
+    marked = await call(port, f"{service}/MarkAllRead", dora, {"up_to": 48})
+    assert (marked["changedCount"], marked["unreadCount"]) == (48, 2)
+    page = await call(port, f"{service}/ListSystemEvents", dora, {"unread_only": True})
+    assert [event["eventId"] for event in page["events"]] == ["50", "49"]
+    assert (page["orgId"], page["unreadCount"], page["version"]) == ("acme", 2, marked["version"])
+    readers = await call(port, f"{service}/ListReaders", dora, {"event_id": 48})
+    assert {"userId": "dora"} in readers["readers"]
+    undone = await call(port, f"{service}/UndoMarkAllRead", dora, {"undo_token": marked["undoToken"]})
+    assert (undone["changedCount"], undone["unreadCount"]) == (48, 50)
+    assert await refused(port, f"{service}/MarkAllRead", dora, {}) == (
+        "InvalidArgument",
+        "is required: a seq that a reply has shown, an event's or head",
+    )
 
 
 async def test_each_error_has_its_code_and_message(running: Running) -> None:
@@ -80,4 +111,8 @@ async def test_a_producer_alone_fills_a_new_organisation(running: Running) -> No
     recorded = await call(folder.port, "readstate.v1.SystemEventService/RecordSystemEvents", producer, events)
     assert recorded == {"eventIds": ["1", "2"]}
     erin = await folder.token("erin")
-    assert await call(folder.port, MARK_READ, erin, {"event_ids": [1, 2, 3]}) == {"changedCount": 2, "matchedCount": 2}
+    assert await call(folder.port, MARK_READ, erin, {"event_ids": [1, 2, 3]}) == {
+        "changedCount": 2,
+        "matchedCount": 2,
+        "version": "1",
+    }

@@ -15,7 +15,8 @@ WITH cursor AS (
              WHERE e.org_key = c.org_key AND NOT c.all_read @> e.seq
                AND NOT EXISTS (SELECT FROM read_mark m WHERE (m.org_key, m.member_key, m.seq)
                                                            = (c.org_key, c.member_key, e.seq))) AS unread
-      FROM read_cursor c JOIN event_stream s USING (org_key) LEFT JOIN member m USING (member_key))
+      FROM (SELECT org_key, member_key, read_count, pruned_seq, all_read + '{}' AS all_read FROM read_cursor OFFSET 0) c
+      JOIN event_stream s USING (org_key) LEFT JOIN member m USING (member_key))
 SELECT 'a row lies in a range', org_key, member_key FROM cursor WHERE rows_in_ranges > 0
 UNION ALL SELECT 'the count is not that of ranges and rows', org_key, member_key FROM cursor
  WHERE read_count <> positions + rows

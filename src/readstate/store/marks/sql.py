@@ -4,10 +4,11 @@ from typing import Final
 
 # One call. Waits for the cursor; the ranges are those of the locked one. A mark that another transaction has made since
 # this statement's snapshot is met by ON CONFLICT. So the snapshot may be older than the lock. `version` is NULL, and
-# nothing is changed, where there is no cursor.
+# nothing is changed, where there is no cursor. Ranges are joined with nothing: that makes a value in memory of what may
+# be stored apart, and would be fetched again for every id.
 MARK_READ: Final = """
 WITH cursor AS MATERIALIZED (
-    SELECT version, all_read FROM read_cursor WHERE org_key = $1 AND member_key = $2 FOR UPDATE),
+    SELECT version, all_read + '{}' AS all_read FROM read_cursor WHERE org_key = $1 AND member_key = $2 FOR UPDATE),
 target AS MATERIALIZED (
     SELECT seq FROM system_event WHERE org_key = $1 AND event_id = ANY ($3::bigint[])),
 changed AS (
@@ -61,7 +62,7 @@ work AS MATERIALIZED (
       FROM (SELECT org_key, member_key, array_agg(call) AS calls, array_agg(seq) AS seqs
               FROM target GROUP BY 1, 2 ORDER BY 1, 2) t
       LEFT JOIN LATERAL (
-        SELECT version, all_read FROM read_cursor c
+        SELECT version, all_read + '{}' AS all_read FROM read_cursor c
          WHERE c.org_key = t.org_key AND c.member_key = t.member_key FOR UPDATE SKIP LOCKED) c ON true),
 changed AS (
     INSERT INTO read_mark (member_key, org_key, seq)
@@ -97,7 +98,7 @@ locked AS MATERIALIZED (
         SELECT version FROM read_cursor c
          WHERE c.org_key = t.org_key AND c.member_key = t.member_key OFFSET 0) seen ON true
       LEFT JOIN LATERAL (
-        SELECT version, all_read FROM read_cursor c
+        SELECT version, all_read + '{}' AS all_read FROM read_cursor c
          WHERE c.org_key = t.org_key AND c.member_key = t.member_key FOR UPDATE SKIP LOCKED) c ON true),
 work AS MATERIALIZED (
     SELECT *, CASE WHEN locked_version = seen_version THEN locked_version

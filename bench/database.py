@@ -15,6 +15,7 @@ import asyncpg
 from bench.plan import BUILD, EVENTS
 from readstate.dev import embedded
 from readstate.store.migrate import migrate
+from readstate.store.role_defaults import set_role_defaults
 
 NAME: Final = "bench"
 CALLERS: Final = 2_000
@@ -64,6 +65,7 @@ class Database:
     def load(self) -> None:
         """Make the schema and the data."""
         self._runner.run(migrate(self.url))
+        self._runner.run(set_role_defaults(self.url))
         self.org_key = self.value("INSERT INTO organization (org_id) VALUES ('bench') RETURNING org_key")
         self.execute(
             """

@@ -34,6 +34,7 @@ from readstate.identity import tokens
 from readstate.server import app
 from readstate.server.app import RunningServer
 from readstate.store.migrate import migrate
+from readstate.store.role_defaults import set_role_defaults
 from readstate.telemetry import logs
 from tests import support
 
@@ -173,7 +174,7 @@ def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
 async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
     """A migrated database with nothing in it."""
     async with postgres_server.copied(postgres_server.template) as url:
-        await migrate(url)  # the role's defaults belong to a database and are not copied
+        await set_role_defaults(url)  # they belong to a database and are not copied
         yield url
 
 

@@ -80,21 +80,29 @@ def _run(kind: type[S], serve_until: "Callable[[Stop, S], Coroutine[Any, Any, No
 
 @main.command()
 @click.option("--finish", "finishing", is_flag=True, help="Then make the read cursors that are missing.")
-def migrate(finishing: bool) -> None:
+@click.option("--role-defaults", is_flag=True, help="Then set time limits for the role of READSTATE_DATABASE_URL.")
+def migrate(finishing: bool, role_defaults: bool) -> None:
     """Bring the database to this release's schema, which `serve` does as well.
 
     With --finish also end an upgrade from a release without read cursors: once no server of that release is left.
+
+    With --role-defaults also limit what statements of the role may take in this database: run it once as the role that
+    serves, which may do so for itself.
     """
     from readstate.config import DatabaseSettings, load
     from readstate.server.signals import run
     from readstate.store.migrate import migrate
     from readstate.store.read_cursor.finish import finish
+    from readstate.store.role_defaults import set_role_defaults
 
     url = load(DatabaseSettings).database_url.get_secret_value()
     applied = run(migrate(url))
     click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
     if finishing:
         click.echo(f"read cursors made: {run(finish(url))}")
+    if role_defaults:
+        run(set_role_defaults(url))
+        click.echo("role defaults set")
 
 
 @main.command()

@@ -143,6 +143,9 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     directory: Literal["database", "claims"] = "database"
     start_read: bool = False
     """With `claims`: who is seen in an organisation for the first time finds its events read."""
+    migrate: bool = True
+    """Whether the start brings the database to this release's schema. If not, the role needs no right but to select,
+    insert, update and delete."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None

@@ -13,7 +13,7 @@ All figures are seconds and upper bounds. No step outlasts the one above it, so 
 
 A call that goes alone takes the last three steps within its own time, a batch within its second. BEGIN, COMMIT and
 ROLLBACK belong to the statement, and each has at most 2 s (TRANSACTION). Behind all of it PostgreSQL ends a statement
-after 5 s and a wait for a lock after 1 s: the role's defaults, which `readstate migrate` sets.
+after 5 s and a wait for a lock after 1 s: the role's defaults, which `readstate migrate --role-defaults` sets.
 
 Three checks live outside of calls: readiness gives the database 1 s (READINESS), the watch for a fail-over gives the
 primary 0.5 s (PRIMARY), and the gateway gives the server's health 2 s (GATEWAY_READINESS).

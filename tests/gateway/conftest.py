@@ -15,7 +15,7 @@ from readstate.identity import tokens
 from readstate.server import app
 from readstate.server.app import RunningServer
 from readstate.store import pool
-from readstate.store.migrate import migrate
+from readstate.store.role_defaults import set_role_defaults
 from tests.conftest import PostgresServer, settings_on
 from tests.gateway.organization import Organization, own_organization
 
@@ -53,7 +53,7 @@ def settings_for(upstream: str | int, **values: Any) -> GatewaySettings:
 @pytest.fixture(scope="session")
 async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
     async with postgres_server.copied(postgres_server.template) as url:
-        await migrate(url)
+        await set_role_defaults(url)
         yield url
 
 

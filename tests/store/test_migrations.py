@@ -3,8 +3,12 @@
 import asyncio
 
 import asyncpg
+import pytest
 
+from readstate.store import migrate as migrations
 from readstate.store.migrate import migrate
+from readstate.store.read_cursor.finish import finish
+from readstate.store.schema import require_usable
 
 
 async def test_two_at_once_apply_each_migration_once(empty_database_url: str) -> None:
@@ -33,3 +37,31 @@ async def test_a_database_that_is_ahead_is_left_alone(database_url: str) -> None
         assert await connection.fetchval("SELECT count(*) FROM schema_migration WHERE name LIKE '9999%'") == 1
     finally:
         await connection.close()
+
+
+async def test_which_servers_a_migration_leaves_working_is_recorded(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = {
+        "9998_adds": "SELECT 1",
+        "9999_drops": "-- Nobody reads it since 9998.\n-- compatible from: 9998\nSELECT 1",
+    }
+    known = migrations.migrations() | latest
+    monkeypatch.setattr(migrations, "migrations", lambda: known)
+    assert await migrate(database_url) == list(latest)
+    connection = await asyncpg.connect(database_url)
+    try:
+        rows = await connection.fetch("SELECT name, compatible_from FROM schema_migration WHERE name LIKE '999%'")
+    finally:
+        await connection.close()
+    assert {row["name"]: row["compatible_from"] for row in rows} == {"9998_adds": 1, "9999_drops": 9998}
+
+
+async def test_once_the_upgrade_to_cursors_is_finished_servers_must_know_of_them(database_url: str) -> None:
+    await finish(database_url)
+    connection = await asyncpg.connect(database_url)
+    try:
+        assert await connection.fetchval("SELECT max(compatible_from) FROM schema_migration") == 3
+    finally:
+        await connection.close()
+    await require_usable(database_url)

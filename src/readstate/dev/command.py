@@ -20,6 +20,7 @@ from readstate.store import pool
 from readstate.store.migrate import migrate
 from readstate.store.read_cursor.finish import finish
 from readstate.store.read_cursor.phase import CursorPhase
+from readstate.store.role_defaults import set_role_defaults
 from readstate.telemetry.logs import configure_logging
 
 TOKEN_SECONDS: Final = 12 * 3600
@@ -74,6 +75,7 @@ async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path
     token = sign(settings, user="ada", org="acme", scope=SCOPE, expires_in=TOKEN_SECONDS)
     url = settings.database_url.get_secret_value()
     await migrate(url)
+    await set_role_defaults(url)
     async with pool.connect(settings) as database:
         # Data of an earlier release: no server of that release is running here.
         if not await CursorPhase(database).is_finished():

@@ -39,6 +39,7 @@ from readstate.store.migrate import migrate
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.store.read_cursor.tidy import CursorTidier
+from readstate.store.schema import require_usable
 from readstate.telemetry.metrics import Metrics
 from readstate.v1 import (
     directory_pb2,
@@ -80,7 +81,7 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         keys = await stack.enter_async_context(key_source(settings))
-        await migrate(settings.database_url.get_secret_value())
+        await _prepare_schema(settings)
         database = await stack.enter_async_context(pool.connect(settings))
         members, replies, marks = MemberStore(database), IdempotencyStore(database), MarkStore(database, metrics)
         directory = _directory(settings, members)
@@ -146,6 +147,13 @@ async def prune(settings: DatabaseSettings) -> int:
     async with pool.connect(settings) as database:
         await MemberStore(database).sweep()
         return await IdempotencyStore(database).sweep()
+
+
+async def _prepare_schema(settings: ServerSettings) -> None:
+    url = settings.database_url.get_secret_value()
+    if settings.migrate:
+        await migrate(url)
+    await require_usable(url)
 
 
 def _verifier(settings: ServerSettings, keys: KeySource) -> TokenVerifier:

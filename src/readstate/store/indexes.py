@@ -11,6 +11,8 @@ from typing import Final
 
 import asyncpg
 
+from readstate.store.connector import Connector
+
 INDEXES: Final = {
     "system_event_type_idx": "ON system_event (org_key, type, seq)",
     "system_event_occurred_at_idx": "ON system_event (org_key, occurred_at, seq)",
@@ -65,7 +67,7 @@ async def _only_builder(url: str) -> AsyncIterator[None]:
     and it is asked for again and again: a build waits for every transaction that has a snapshot, as that of a statement
     that waits for a lock has.
     """
-    guard = await asyncpg.connect(url, timeout=5, statement_cache_size=0)
+    guard = await Connector(url).open(timeout=5, statement_cache_size=0)
     try:
         while not await _locked(guard):  # noqa: ASYNC110 - what is waited for is another process
             await asyncio.sleep(_ASK_AGAIN_SECONDS)

@@ -7,19 +7,15 @@ an older server keeps working while a newer one is rolled out.
 
 import asyncio
 import random
+import re
 from importlib import resources
 from typing import Final
 
 import asyncpg
 
 from readstate.errors import StartupError
-from readstate.store.connector import Connector
-from readstate.store.failures import DRIVER_ERRORS
 from readstate.store.indexes import build_indexes
-from readstate.store.pool import unreachable
-
-OLDEST_SERVER: Final = 140000
-"""PostgreSQL 14, as `server_version_num` counts."""
+from readstate.store.session import session
 
 _LOCK: Final = 0x72656164  # "read": any number that no other user of the database takes
 
@@ -33,33 +29,29 @@ SET LOCAL lock_timeout = 0;
 _WAIT_BRIEFLY: Final = "SET LOCAL lock_timeout = '200ms'"
 _TRIES: Final = 100
 
+# Nothing is made where all is there: a role that may not alter anything can then call this too, and a backup that reads
+# the table is not in the way.
 _HISTORY: Final = """
-CREATE TABLE IF NOT EXISTS schema_migration (
-    name       text        PRIMARY KEY,
-    applied_at timestamptz NOT NULL DEFAULT now()
-)
-"""
-
-# Backstops behind the limits that the service sets itself: defaults of the role in this database, because they also
-# hold behind PgBouncer, where startup parameters and SET do not. Compiling statements that take milliseconds costs
-# more than it saves, hence jit. Written only where it differs: two sessions that write the same row collide.
-_ROLE_DEFAULTS: Final = """
 DO $$
-DECLARE
-    setting text;
 BEGIN
-    FOREACH setting IN ARRAY ARRAY['statement_timeout=5s', 'lock_timeout=1s', 'jit=off'] LOOP
-        IF NOT EXISTS (
-            SELECT FROM pg_db_role_setting
-             WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-               AND setrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)
-               AND setting = ANY (setconfig)) THEN
-            EXECUTE format('ALTER ROLE %I IN DATABASE %I SET %s TO %L', current_user, current_database(),
-                           split_part(setting, '=', 1), split_part(setting, '=', 2));
-        END IF;
-    END LOOP;
+    IF to_regclass('schema_migration') IS NULL THEN
+        CREATE TABLE schema_migration (
+            name            text        PRIMARY KEY,
+            applied_at      timestamptz NOT NULL DEFAULT now(),
+            compatible_from int         NOT NULL DEFAULT 1
+        );
+    ELSIF NOT EXISTS (SELECT FROM pg_attribute
+                       WHERE attrelid = 'schema_migration'::regclass AND attname = 'compatible_from') THEN
+        ALTER TABLE schema_migration ADD COLUMN compatible_from int NOT NULL DEFAULT 1;
+    END IF;
 END $$
 """
+
+_APPLIED: Final = "INSERT INTO schema_migration (name, compatible_from) VALUES ($1, $2)"
+
+# In a file whose migration servers before some other one cannot live with. Without it they can, as with all that only
+# adds. `store/schema.py` reads what is recorded.
+_COMPATIBLE_FROM: Final = re.compile(r"^-- compatible from: (\d{4})$", re.MULTILINE)
 
 
 async def migrate(url: str) -> list[str]:
@@ -68,25 +60,13 @@ async def migrate(url: str) -> list[str]:
     Raises:
         StartupError: the database cannot be reached, is older than PostgreSQL 14, or refuses a migration.
     """
-    try:
-        connection = await Connector(url).open(timeout=5, statement_cache_size=0)
-    except (*DRIVER_ERRORS, ValueError) as error:
-        raise unreachable(error) from error
-    try:
-        _require_supported(connection)
-        applied = await _apply(connection)
-        await build_indexes(connection, url)
-        return applied
-    except asyncpg.PostgresError as error:
-        raise StartupError(f"the migration failed: {error}") from error
-    finally:
-        await connection.close(timeout=1)
-
-
-def _require_supported(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    version = connection.get_server_version()
-    if version.major * 10000 < OLDEST_SERVER:
-        raise StartupError(f"PostgreSQL {version.major} is too old: 14 or newer is needed")
+    async with session(url) as connection:
+        try:
+            applied = await _apply(connection)
+            await build_indexes(connection, url)
+            return applied
+        except asyncpg.PostgresError as error:
+            raise StartupError(f"the migration failed: {error}") from error
 
 
 async def _apply(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
@@ -103,18 +83,23 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
 async def _apply_pending(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
     await connection.execute(_PREPARE)
     await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    await connection.execute(_HISTORY)
-    await connection.execute(_ROLE_DEFAULTS)
-    applied = {row["name"] for row in await connection.fetch("SELECT name FROM schema_migration")}
-    pending = {name: text for name, text in _migrations().items() if name not in applied}
     await connection.execute(_WAIT_BRIEFLY)
+    await connection.execute(_HISTORY)
+    applied = {row["name"] for row in await connection.fetch("SELECT name FROM schema_migration")}
+    pending = {name: text for name, text in migrations().items() if name not in applied}
     for name, text in pending.items():
         await connection.execute(text)
-        await connection.execute("INSERT INTO schema_migration (name) VALUES ($1)", name)
+        await connection.execute(_APPLIED, name, compatible_from(text))
     return list(pending)
 
 
-def _migrations() -> dict[str, str]:
+def migrations() -> dict[str, str]:
     """The text of every migration by its name, in order."""
     files = (file for file in resources.files("readstate.store.migrations").iterdir() if file.name.endswith(".sql"))
     return {file.name.removesuffix(".sql"): file.read_text() for file in sorted(files, key=lambda file: file.name)}
+
+
+def compatible_from(text: str) -> int:
+    """The number of the migration that a server must know to work with what this one makes."""
+    match = _COMPATIBLE_FROM.search(text)
+    return int(match[1]) if match else 1

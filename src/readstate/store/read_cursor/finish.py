@@ -11,21 +11,22 @@ from typing import Final
 import asyncpg
 
 from readstate.errors import StartupError
-from readstate.store.failures import DRIVER_ERRORS
 from readstate.store.notifications.sql import MAKE_CURSORS as MAKE_NOTIFICATION_CURSORS
-from readstate.store.pool import unreachable
 from readstate.store.read_cursor.sql import MAKE_CURSORS
+from readstate.store.session import session
 
 MEMBERS_PER_STEP: Final = 200
 _TRIES: Final = 100
 
 # Who marks without a cursor holds a lock on the table until that is committed, and has looked for this phase in a
 # snapshot that is later than the lock. So when this is committed, no mark without a cursor is left in flight, and none
-# can begin. The wait is short, and repeated, because whoever comes later waits as well.
+# can begin. The wait is short, and repeated, because whoever comes later waits as well. Servers that know no cursor do
+# not start any more.
 _BEGIN: Final = """
 SET LOCAL lock_timeout = '200ms';
 LOCK TABLE read_mark, notification IN SHARE ROW EXCLUSIVE MODE;
-INSERT INTO migration_phase (name) VALUES ('cursors_kept') ON CONFLICT DO NOTHING
+INSERT INTO migration_phase (name) VALUES ('cursors_kept') ON CONFLICT DO NOTHING;
+UPDATE schema_migration SET compatible_from = 3 WHERE name = '0003_read_cursors'
 """
 
 # The next owners of rows, by steps from one key of the index to the next.
@@ -53,20 +54,15 @@ async def finish(url: str) -> int:
     Raises:
         StartupError: the database cannot be reached or refuses, or its first phase has not been applied.
     """
-    try:
-        connection = await asyncpg.connect(url, timeout=5)
-    except (*DRIVER_ERRORS, ValueError) as error:
-        raise unreachable(error) from error
-    try:
-        await _begin(connection)
-        made = await _make_all(connection, OWNERS_OF_MARKS, MAKE_CURSORS)
-        made += await _make_all(connection, OWNERS_OF_NOTIFICATIONS, MAKE_NOTIFICATION_CURSORS)
-        await connection.execute(_END)
-        return made
-    except asyncpg.PostgresError as error:
-        raise StartupError(f"the upgrade cannot be finished: {error}") from error
-    finally:
-        await connection.close(timeout=1)
+    async with session(url) as connection:
+        try:
+            await _begin(connection)
+            made = await _make_all(connection, OWNERS_OF_MARKS, MAKE_CURSORS)
+            made += await _make_all(connection, OWNERS_OF_NOTIFICATIONS, MAKE_NOTIFICATION_CURSORS)
+            await connection.execute(_END)
+            return made
+        except asyncpg.PostgresError as error:
+            raise StartupError(f"the upgrade cannot be finished: {error}") from error
 
 
 async def _begin(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -203,7 +203,7 @@ async def test_a_stalled_server_is_given_up_in_time_and_found_again_as_is_one_th
 async def test_a_database_that_is_away_is_unavailable(
     settings: ServerSettings, demo_data: None, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise DatabaseUnavailable
 
     monkeypatch.setattr(MarkStore, "mark_read", away)

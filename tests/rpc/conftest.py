@@ -25,6 +25,6 @@ async def wire(channel: grpc.aio.Channel, settings: ServerSettings) -> Wire:
 async def gate(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
     gate = Gate(MarkStore.mark_read)
     # A function, so that it is called with the store: a bound method would not be.
-    monkeypatch.setattr(MarkStore, "mark_read", lambda *args: gate.mark_read(*args))
+    monkeypatch.setattr(MarkStore, "mark_read", lambda *args, **kwargs: gate.mark_read(*args, **kwargs))
     yield gate
     gate.open.set()

@@ -16,14 +16,14 @@ class Gate:
         self._inside = 0
         self._moved = asyncio.Condition()
 
-    async def mark_read(self, *args: object) -> MarkResult:
+    async def mark_read(self, *args: object, **kwargs: object) -> MarkResult:
         """In the place of `MarkStore.mark_read`."""
         await self._move(1)
         try:
             await self.open.wait()
         finally:
             await self._move(-1)
-        return await self._mark_read(*args)
+        return await self._mark_read(*args, **kwargs)
 
     async def holds(self, calls: int) -> None:
         """Return once so many calls are inside."""

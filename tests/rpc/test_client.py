@@ -131,7 +131,7 @@ async def test_where_nobody_listens_the_service_is_unavailable() -> None:
 async def test_a_call_has_a_deadline_and_may_bring_its_own(
     target: str, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(*_: object) -> None:
+    async def never(*_: object, **__: object) -> None:
         await asyncio.sleep(60)
 
     monkeypatch.setattr(MarkStore, "mark_read", never)
@@ -145,11 +145,11 @@ async def test_a_call_has_a_deadline_and_may_bring_its_own(
 
 
 def failing(times: int, act: Callable[..., object], calls: list[int]) -> Callable[..., object]:
-    async def fail_at_first(*args: object) -> object:
+    async def fail_at_first(*args: object, **kwargs: object) -> object:
         calls.append(1)
         if len(calls) <= times:
             raise errors.DatabaseUnavailable
-        return await act(*args)  # type: ignore[misc]
+        return await act(*args, **kwargs)  # type: ignore[misc]
 
     return fail_at_first
 

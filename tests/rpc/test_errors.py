@@ -140,7 +140,7 @@ async def test_a_statement_that_cannot_get_its_lock_in_time(
 
 
 async def test_out_of_time(wire: Wire, as_ada: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def mark_read(*_: object) -> None:
+    async def mark_read(*_: object, **__: object) -> None:
         await asyncio.sleep(60)
 
     monkeypatch.setattr(MarkStore, "mark_read", mark_read)

@@ -59,7 +59,7 @@ async def test_an_exception_in_a_handler_or_before_it_is_told_without_its_text(
 
 
 def failing(raised: BaseException) -> Callable[..., Awaitable[None]]:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise raised
 
     return fail
@@ -68,7 +68,7 @@ def failing(raised: BaseException) -> Callable[..., Awaitable[None]]:
 async def test_an_exception_that_was_caused_by_another_is_told_without_either(
     ada: ReadState, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         try:
             raise ValueError(CANARY)
         except ValueError as error:

@@ -7,17 +7,45 @@ from typing import Any
 import pytest
 
 from readstate.model import OrgMember
-from readstate.store import members, recording
+from readstate.store import events, members, recording
+from readstate.store.inbox import list_sql
+from readstate.store.inbox import sql as inbox
+from readstate.store.inbox.count import UNREAD_COUNTS
 from readstate.store.marks import sql
 from readstate.store.marks.store import MarkStore
+from readstate.store.read_cursor.sql import MAKE_CURSORS, SETTLE
+from readstate.store.read_cursor.tidy_sql import FIND_UNTIDY, FOLD, UNFOLD
 from tests.store import data
 from tests.store.data import Connection
 
-LARGE = ("system_event", "read_mark", "member")
+LARGE = ("system_event", "read_mark", "read_cursor", "member")
+
+LIST = (1, 7, 51, 100)
+FILTER = (["bulk"], None, None, None, None, None, True)
+
+CURSORS = """
+INSERT INTO read_cursor (org_key, member_key, version, read_count, pruned_seq, all_read)
+SELECT 1, m, 1, CASE WHEN m <= 2000 THEN 100 ELSE 0 END, 0, '{}' FROM generate_series(1, 20000) m
+"""
 
 STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "mark read together": (sql.MARK_READ_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
+    "mark read alone": (sql.MARK_READ, (1, 7, list(range(1, 200)))),
+    "make cursors": (MAKE_CURSORS, ([1] * 100, list(range(30_000, 30_100)))),
+    "settle": (SETTLE, (1, 7)),
+    "fold": (FOLD, (1, 7, 0, 1_000, 1_000)),
+    "unfold": (UNFOLD, (1, 7, 0, 1_000)),
+    "find untidy cursors": (FIND_UNTIDY, (1, 5_000, 1_000)),
+    "count unread": (UNREAD_COUNTS, ([1] * 100, list(range(1, 101)))),
+    "mark all read": (inbox.MARK_ALL_READ, (1, 7, 50, 65_536)),
+    "undo": (inbox.UNDO_MARK_ALL, (1, 7, "{[1,20),[30,40)}")),
+    "readers": (inbox.READERS, (1, 50, 0, 1_000, 51, False)),
+    "list": (list_sql.LIST, (*LIST, 90_000)),
+    "list unread": (list_sql.LIST_UNREAD, (*LIST, 90_000, 256)),
+    "list with a filter": (list_sql.FILTER_TYPES, (*LIST, *FILTER[:-1], False, 90_000)),
+    "list unread with a filter": (list_sql.FILTER_TYPES_UNREAD, (*LIST, *FILTER[:-1], False, 90_000, 256)),
+    "prune": (events.PRUNE_EVENTS, (1, 500, 1_000)),
     "find member": (members.FIND_MEMBER, ("user7",)),
     "delete marks of removed": (sql.DELETE_MARKS_OF_REMOVED, (7, 5000)),
     "record events": (recording.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
@@ -30,6 +58,7 @@ async def large(request: pytest.FixtureRequest, connection: Connection) -> Conne
         await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     await data.load(connection, events=100_000, members=20_000)
     await connection.execute(data.MARKS, 2_000, 100)
+    await connection.execute(CURSORS)
     if request.param == "analyzed":
         await connection.execute("ANALYZE")
     return connection

@@ -25,6 +25,7 @@ from readstate.store.failures import (
     StatementLost,
     translate,
 )
+from readstate.store.plans import DISCARD_PLANS, Plans
 from readstate.store.pooler import ADVICE, require_kept_statements
 from readstate.telemetry.seldom import Seldom
 
@@ -45,6 +46,11 @@ class Connection(asyncpg.Connection):
     """A connection that is not reset between calls: none of them leaves session state, and the reset cost a third of
     the calls."""
 
+    plans = Plans()
+    """Those of the pool. Each pool has a class of its own."""
+    generation = 0
+    """Of this connection's plans."""
+
     def get_reset_query(self) -> str:
         return ""
 
@@ -54,7 +60,15 @@ class Connection(asyncpg.Connection):
         Raises:
             OutOfTime: nothing remains; the statement was not sent.
         """
-        return await self.fetch(statement, *args, timeout=deadline.statement_seconds(_time_left()))
+        seconds = deadline.statement_seconds(_time_left())
+        if self.generation != self.plans.generation:
+            await self.execute(DISCARD_PLANS)
+            self.generation = self.plans.generation
+        began = time.monotonic()
+        try:
+            return await self.fetch(statement, *args, timeout=seconds)
+        finally:
+            self.plans.took(time.monotonic() - began)
 
 
 def _time_left() -> float:
@@ -202,7 +216,7 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
             max_size=settings.pool_size,
             timeout=5,
             command_timeout=deadline.TRANSACTION_SECONDS,
-            connection_class=Connection,
+            connection_class=type("PooledConnection", (Connection,), {"plans": Plans()}),
             statement_cache_size=settings.statement_cache_size,
             max_cached_statement_lifetime=0,
         )

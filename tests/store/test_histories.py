@@ -22,8 +22,8 @@ from tests.store.histories.run import WEIGHTS, Program, random_program, run
 HISTORIES = int(os.environ.get("READSTATE_HISTORIES", "10"))
 """How many histories are made. The default is for every day; CONTRIBUTING.md says when to make a thousand."""
 
-TRIES = 40
-"""Histories of about a second in which a planted fault has to show. Most show in the first."""
+TRIES = 600
+"""Histories of about 0.1 s in which a planted fault has to show. Most show in the first."""
 
 STEPS = st.tuples(
     st.sampled_from([op for op, weight in WEIGHTS.items() for _ in range(weight)]), st.integers(0, 2**32 - 1)

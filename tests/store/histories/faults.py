@@ -48,6 +48,8 @@ NAPS = [
 ]
 """No faults: they widen the gap in which others may come first."""
 
+# Recorders without their lock are not among them: 600 histories showed nothing. Two that take the same position meet at
+# the primary key (org_key, seq), and the second is tried again.
 FAULTS = [
     Fault("mark-all, undo and settling take no lock", LOCK, "FOR UPDATE", ""),
     Fault("marks take no lock", READ, "FOR UPDATE SKIP LOCKED", ""),
@@ -58,7 +60,7 @@ FAULTS = [
     Fault("an unmark trusts a stale snapshot", UNREAD, "WHEN locked_version = seen_version", "WHEN true",
           ("read", "unread")),
     Fault("an unmark leaves the ranges", UNREAD, "c.all_read - EXCLUDED.all_read", "c.all_read"),
-    Fault("an unmark leaves the rows", UNREAD, "WHERE place IS NOT NULL))", "WHERE false))"),
+    Fault("an unmark leaves the rows", UNREAD, "FROM hit WHERE place IS NOT NULL)", "FROM hit WHERE false)"),
     Fault("mark-all counts rows again", MARK_ALL, "FROM gone) AS delta", "FROM gone WHERE false) AS delta"),
     Fault("mark-all leaves the rows", MARK_ALL, "AND seq <= (SELECT up_to FROM cursor)", "AND false"),
     Fault("mark-all is not clamped", MARK_ALL, "least($3::int, s.last_seq)", "least($3::int, s.last_seq + 2)"),
@@ -84,6 +86,4 @@ FAULTS = [
     Fault("unfolding leaves the ranges", UNFOLD, "all_read = all_read - (", "all_read = all_read * (",
           ("mark_all", "unread", "tidy", "record", "count")),
     Fault("pruning leaves the events", PRUNE, "WHERE org_key = $1 AND seq > (SELECT low FROM step)", "WHERE false"),
-    Fault("recorders take no lock", f"{STORE}.recording.LOCK_STREAM", " FOR UPDATE", "",
-          ("record", "record", "record", "mark_all")),
 ]  # fmt: skip

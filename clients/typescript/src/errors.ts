@@ -60,11 +60,11 @@ export class ApiError extends ReadStateError {
   readonly requestId: string | null;
   /** After this many seconds the same call may succeed. It is null if the server does not say. */
   readonly retryAfter: number | null;
-  /** Only for notifications: `invalid_request_error`, `idempotency_error` or `api_error`. */
+  /** For calls below `/v1`: `invalid_request_error`, `idempotency_error` or `api_error`. */
   readonly type: string | null;
-  /** Only for notifications: the stable name of the cause, such as `notification_not_found`. */
+  /** For calls below `/v1`: the stable name of the cause, such as `notification_not_found`. */
   readonly code: string | null;
-  /** Only for notifications: the name of the wrong parameter. */
+  /** For calls below `/v1`: the name of the wrong parameter. */
   readonly param: string | null;
   readonly isTransient: boolean;
 

@@ -1,6 +1,7 @@
 """Two organisations and five users: nobody's call reads or changes what is another's."""
 
 from collections.abc import Awaitable, Callable
+from itertools import product
 from typing import Any
 
 import asyncpg
@@ -63,18 +64,41 @@ async def test_nobody_can_tell_a_foreign_event_from_one_that_does_not_exist(
     users: dict[str, ReadState], channel: grpc.aio.Channel, wire: Wire
 ) -> None:
     for name, foreign in ("ada", 51), ("bob", 1), ("dan", 50):
-        for method in "MarkRead", "MarkUnread":
+        for method, with_state in product(("MarkRead", "MarkUnread"), (False, True)):
             answers = set()
             for event_id in foreign, 10_000, 2**63 - 1:
                 multi: Any = channel.unary_unary(f"/readstate.v1.SystemEventService/{method}")
                 metadata = wire.bearer(name)
-                call = multi(MarkReadRequest(event_ids=[event_id]).SerializeToString(), metadata=metadata)
+                request = MarkReadRequest(event_ids=[event_id], with_state=with_state)
+                call = multi(request.SerializeToString(), metadata=metadata)
                 reply = await call
                 answers.add((reply, str(await call.initial_metadata()), str(await call.trailing_metadata())))
             ((reply, _, _),) = answers
             # The version is the caller's own: it tells of marks that the caller has made.
             shown = MarkReadResponse.FromString(reply)
             assert (shown.changed_count, shown.matched_count) == (0, 0)
+
+
+async def test_what_is_read_back_is_ones_own(
+    users: dict[str, ReadState], client_for: ClientFor, producer: ReadState
+) -> None:
+    for name, client in users.items():
+        if not SEES[name]:
+            continue
+        events = [event async for event in client.system_events()]
+        assert [event.event_id for event in events] == [*reversed(SEES[name])]
+        assert {event.event_id for event in events if event.read} == set(SEES[name][::3])
+        assert (await client.unread_count()).unread == 33
+    # What acme does changes nothing in globex, and what ada does nothing of grace's.
+    before = [await users[name].unread_count() for name in ("grace", "bob", "dan")]
+    marked = await users["ada"].mark_all_read(50)
+    assert marked.undo_token
+    await users["ada"].undo_mark_all_read(marked.undo_token)
+    assert [await users[name].unread_count() for name in ("grace", "bob", "dan")] == before
+    for name, readers in ("ada", {"ada", "grace"}), ("bob", {"bob", "dan"}):
+        auditor = client_for(name, scope="system_events:audit")
+        found = {reader.user_id async for reader in auditor.readers(SEES[name][0])}
+        assert found == readers
 
 
 async def test_the_same_id_names_another_event_in_another_organisation(

@@ -144,6 +144,18 @@ async def test_a_call_in_flight_is_finished_at_the_end() -> None:
             assert took < 8
 
 
+async def test_a_call_that_outlasts_the_grace_is_told_that_the_gateway_leaves() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        async with AsyncClient(timeout=20) as rest:
+            async with gateway_app.running_gateway(settings_for(silent.getsockname()[1], drain_grace=0)) as (port, _):
+                call = asyncio.create_task(rest.post(f"http://127.0.0.1:{port}{PATH}", json={"id": 1}))
+                connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+            response = await call
+        connection.close()
+    assert (response.status_code, response.content) == (503, b'{"error":"Service unavailable"}')
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

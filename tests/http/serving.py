@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psutil
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from readstate.http.limits import Limits
@@ -61,6 +62,11 @@ class Stream:
                 self.sent += len(self.chunk)
         finally:
             self.ended.set()
+
+
+def connections_of(port: int) -> int:
+    """How many connections of clients a listener of this process holds."""
+    return sum(found.laddr.port == port and bool(found.raddr) for found in psutil.Process().net_connections("tcp"))
 
 
 async def connected(port: int, *, receive_buffer: int | None = None) -> socket.socket:

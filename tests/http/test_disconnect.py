@@ -27,7 +27,7 @@ async def test_the_work_for_a_client_that_has_gone_is_cancelled(request_: bytes,
         if resets:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
-        await until(work.cancelled.is_set, within=3)
+        await until(work.cancelled.is_set)
 
 
 async def test_an_app_that_answers_nobody_learns_it() -> None:
@@ -68,7 +68,7 @@ async def answers_after(seconds: float, request: bytes) -> bytes:
 async def test_a_client_that_sends_no_more_and_waits_gets_interim_answers_and_its_own() -> None:
     received = await answers_after(2, GET)
     assert received.startswith(protocol.CONTINUE)
-    assert received.count(protocol.CONTINUE) <= 4
+    assert received.count(protocol.CONTINUE) <= 5
     final = received.replace(protocol.CONTINUE, b"")
     assert final.startswith(b"HTTP/1.1 404 Not Found\r\n")
     assert final.count(b"HTTP/1.1") == 1
@@ -91,7 +91,7 @@ async def test_an_app_without_an_answer_when_the_grace_is_over_is_cancelled() ->
         await until(work.begun.is_set)
         leaving = time.monotonic()
     assert work.cancelled.is_set()
-    assert time.monotonic() - leaving < 3
+    assert time.monotonic() - leaving < PATIENCE
     async with asyncio.timeout(PATIENCE):
         assert await reader.read() == b""
     writer.close()

@@ -218,7 +218,7 @@ class ReadState(SystemEventCalls):
 
         Raises:
             InvalidRequest: `up_to` or the key is empty, or the key is too long.
-            NotificationNotFound: `up_to` names none of the user's.
+            NotificationNotFound: the user has no notification with the id `up_to`.
             NoOrganization: the user belongs to none.
             MissingScope: the token lacks `messaging:update`.
             IdempotencyKeyReused: the key belongs to another request.

@@ -50,7 +50,7 @@ class Connector:
         is not looked at.
 
         Raises:
-            Exception: what the driver raised for the host that said most.
+            Exception: what the driver raised for the host whose answer tells most.
         """
         waiting = deque(self._order)
         attempts: dict[asyncio.Task[Opened], Host] = {}

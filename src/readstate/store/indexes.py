@@ -63,9 +63,9 @@ async def _missing(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str
 async def _only_builder(url: str) -> AsyncIterator[None]:
     """Inside, nobody else builds: a second builder would drop the index that is being built.
 
-    The lock is held by a transaction of another connection, because a build may be in none. It is a lock on a table,
-    and it is asked for again and again: a build waits for every transaction that has a snapshot, as that of a statement
-    that waits for a lock has.
+    Another connection holds the lock in a transaction, because a build cannot run in one. It is a lock on a table. It
+    is asked for again and again, and never waited for: a build waits for every transaction that has a snapshot, and a
+    statement that waits for a lock has one.
     """
     guard = await Connector(url).open(timeout=5, statement_cache_size=0)
     try:

@@ -18,8 +18,8 @@ def _with(template: str, **parts: str) -> str:
     return template
 
 
-# Ranges are joined with nothing: that makes a value in memory of what may be stored apart, and would be fetched again
-# for every event.
+# `all_read + '{}'` changes nothing, but it makes a value in memory: stored apart, the ranges would be fetched again for
+# every event.
 _STATE: Final = """
 WITH state AS MATERIALIZED (
     SELECT s.last_seq AS head, s.pruned_seq, s.last_seq - coalesce(c.read_count, s.pruned_seq) AS unread,

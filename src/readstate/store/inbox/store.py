@@ -66,7 +66,7 @@ class InboxStore:
         """Make unread what a mark-all has changed.
 
         Raises:
-            InvalidUndoToken: the token is none of this member in this organisation.
+            InvalidUndoToken: the token belongs to another member or organisation, or is no undo token.
         """
         undone = ranges(undo_token, member)
         await self._counts.require_finished()

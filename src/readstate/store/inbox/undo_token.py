@@ -24,7 +24,7 @@ def ranges(token: str, member: OrgMember) -> str:
     """The ranges of a token.
 
     Raises:
-        InvalidUndoToken: it is none, or it is not this member's in this organisation.
+        InvalidUndoToken: it is no undo token, or it belongs to another member or organisation.
     """
     found = _FORM.fullmatch(token) if len(token) <= _LONGEST else None
     if found is None or (found[1], found[2]) != (str(member.org_key), str(member.member_key)):

@@ -4,8 +4,8 @@ from typing import Final
 
 # One call. Waits for the cursor; the ranges are those of the locked one. A mark that another transaction has made since
 # this statement's snapshot is met by ON CONFLICT. So the snapshot may be older than the lock. `version` is NULL, and
-# nothing is changed, where there is no cursor. Ranges are joined with nothing: that makes a value in memory of what may
-# be stored apart, and would be fetched again for every id.
+# nothing is changed, where there is no cursor. `all_read + '{}'` changes nothing, but it
+# makes a value in memory: stored apart, the ranges would be fetched again for every id.
 MARK_READ: Final = """
 WITH cursor AS MATERIALIZED (
     SELECT version, all_read + '{}' AS all_read FROM read_cursor WHERE org_key = $1 AND member_key = $2 FOR UPDATE),

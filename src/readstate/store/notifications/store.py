@@ -119,7 +119,7 @@ class NotificationStore:
         In steps from the oldest on, each a transaction: a call whose time is up has done a part, and may be repeated.
 
         Raises:
-            NotificationNotFound: `up_to` is none of the member's.
+            NotificationNotFound: the member has no notification with the id `up_to`.
         """
         return await self._change_all(sql.MARK_ALL_SEEN, member, up_to)
 
@@ -129,7 +129,7 @@ class NotificationStore:
         In steps, each a transaction, as `mark_all_seen`.
 
         Raises:
-            NotificationNotFound: `up_to` is none of the member's.
+            NotificationNotFound: the member has no notification with the id `up_to`.
         """
         return await self._change_all(sql.MARK_ALL_READ, member, up_to)
 
@@ -183,6 +183,6 @@ def new_ids(count: int) -> list[str]:
 
 
 def _require_form(notification_id: str) -> None:
-    # PostgreSQL would refuse some texts, and whoever sends one is to be told no more than anybody else.
+    # PostgreSQL refuses some texts. Whoever sends one learns no more than anybody else.
     if not _ID.fullmatch(notification_id):
         raise NotificationNotFound

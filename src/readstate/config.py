@@ -107,6 +107,9 @@ class KeySettings(_Environment):
     token_public_key: Path | None = None
     """A PEM file: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)."""
     token_jwks_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    token_second_secret: Secret | None = None
+    token_second_public_key: Path | None = None
+    """Tokens signed with this key are accepted as well: for the time in which issuers change from one to the other."""
 
     KEY_SOURCES: ClassVar = ("token_secret", "token_public_key", "token_jwks_url")
 
@@ -116,6 +119,14 @@ class KeySettings(_Environment):
         if len(given) != 1:
             names = ", ".join((PREFIX + name).upper() for name in self.KEY_SOURCES)
             raise ValueError(f"exactly one of {names} must be set, not {len(given)}")
+        return self
+
+    @model_validator(mode="after")
+    def _second_key_is_of_the_same_kind(self) -> Self:
+        if self.token_second_secret is not None and self.token_secret is None:
+            raise ValueError("READSTATE_TOKEN_SECOND_SECRET needs READSTATE_TOKEN_SECRET")
+        if self.token_second_public_key is not None and self.token_public_key is None:
+            raise ValueError("READSTATE_TOKEN_SECOND_PUBLIC_KEY needs READSTATE_TOKEN_PUBLIC_KEY")
         return self
 
 
@@ -134,6 +145,8 @@ class TokenParts(_Environment):
     token_secret: SecretStr = SecretStr("")
     token_public_key: str = ""
     token_jwks_url: str = ""
+    token_second_secret: SecretStr = SecretStr("")
+    token_second_public_key: str = ""
 
 
 class ServerSettings(DatabaseSettings, TokenSettings):

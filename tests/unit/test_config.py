@@ -88,6 +88,7 @@ def test_two_key_sources_are_refused(name: str, value: str, monkeypatch: pytest.
     ("name", "value"),
     [
         ("READSTATE_TOKEN_SECRET", "canary-of-31-bytes-------------"),
+        ("READSTATE_TOKEN_SECOND_SECRET", "canary-of-31-bytes-------------"),
         ("READSTATE_TOKEN_JWKS_URL", "canary.example/jwks.json"),
         ("READSTATE_TOKEN_JWKS_URL", "file:///canary"),
         ("READSTATE_OTLP_ENDPOINT", "http://canary:canary@collector:4317"),
@@ -103,6 +104,7 @@ def test_two_key_sources_are_refused(name: str, value: str, monkeypatch: pytest.
         ("READSTATE_LISTEN", "canary..example:1"),
         ("READSTATE_ADMIN_LISTEN", "canary:http"),
         ("READSTATE_DIRECTORY", "canary"),
+        ("READSTATE_MIGRATE", "canary"),
         ("READSTATE_POOL_SIZE", "0"),
         ("READSTATE_POOL_SIZE", "canary"),
         ("READSTATE_STATEMENT_CACHE_SIZE", "-1"),
@@ -156,6 +158,20 @@ def test_an_origin_that_is_none_is_not_shown(origin: str, monkeypatch: pytest.Mo
     with pytest.raises(StartupError, match=r"^READSTATE_CORS_ORIGINS: must be origins as browsers") as raised:
         load(GatewaySettings)
     assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("second", "first"),
+    [
+        ("READSTATE_TOKEN_SECOND_SECRET", "READSTATE_TOKEN_SECRET"),
+        ("READSTATE_TOKEN_SECOND_PUBLIC_KEY", "READSTATE_TOKEN_PUBLIC_KEY"),
+    ],
+)
+def test_a_second_key_needs_a_first_one_of_its_kind(second: str, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("READSTATE_TOKEN_SECRET")
+    monkeypatch.setenv("READSTATE_TOKEN_JWKS_URL", "https://id.example/jwks.json")
+    monkeypatch.setenv(second, SECRET)
+    assert refusal() == f"{second} needs {first}"
 
 
 @pytest.mark.parametrize("missing", ["READSTATE_TLS_CERT", "READSTATE_TLS_KEY"])

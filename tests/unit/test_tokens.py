@@ -27,7 +27,7 @@ from readstate.errors import (
     StartupError,
     Unauthenticated,
 )
-from readstate.identity.signing_keys import KeySource, SigningKey, StaticKey, key_source
+from readstate.identity.signing_keys import KeySource, SigningKey, StaticKeys, key_source
 from readstate.identity.tokens import LONGEST_TOKEN, TokenVerifier, sign
 from readstate.model import Claims
 
@@ -55,7 +55,7 @@ class Clock:
 def verifier(keys: KeySource | None = None, clock: Clock | None = None, *, cache_size: int = 100) -> TokenVerifier:
     clock = clock or Clock()
     return TokenVerifier(
-        keys or StaticKey(SigningKey("HS256", SECRET.encode())),
+        keys or StaticKeys(SigningKey("HS256", SECRET.encode())),
         issuer=ISSUER,
         audience=AUDIENCE,
         leeway=LEEWAY,
@@ -311,7 +311,7 @@ async def test_a_refusal_is_never_remembered_and_shows_nothing_of_the_token(malf
 
 @pytest.mark.parametrize("secret", [public_pem(RSA_KEY), public_pem(RSA_KEY).strip()], ids=["pem", "stripped"])
 async def test_a_public_key_used_as_a_secret_signs_nothing(secret: bytes) -> None:
-    subject = verifier(StaticKey(SigningKey("RS256", RSA_KEY.public_key())))
+    subject = verifier(StaticKeys(SigningKey("RS256", RSA_KEY.public_key())))
     with pytest.raises(InvalidToken):
         await subject.verify("Bearer " + raw(HS256, json.dumps(GOOD), secret))
     with pytest.raises(InvalidToken):
@@ -320,7 +320,7 @@ async def test_a_public_key_used_as_a_secret_signs_nothing(secret: bytes) -> Non
 
 @pytest.mark.parametrize("alg", ["RS384", "PS256"])
 async def test_another_algorithm_of_the_same_key_is_invalid(alg: str) -> None:
-    subject = verifier(StaticKey(SigningKey("RS256", RSA_KEY.public_key())))
+    subject = verifier(StaticKeys(SigningKey("RS256", RSA_KEY.public_key())))
     with pytest.raises(InvalidToken):
         await subject.verify("Bearer " + jwt.encode(dict(GOOD), RSA_KEY, alg))
 
@@ -331,7 +331,7 @@ async def test_another_algorithm_of_the_same_key_is_invalid(alg: str) -> None:
 async def test_each_kind_of_key_verifies_its_own_tokens_and_no_signature_of_another_length(
     alg: Any, private: Any
 ) -> None:
-    subject = verifier(StaticKey(SigningKey(alg, private.public_key())))
+    subject = verifier(StaticKeys(SigningKey(alg, private.public_key())))
     signed = jwt.encode(dict(GOOD), private, alg)
     assert (await subject.verify(f"Bearer {signed}")).user_id == "ada"
     for signature in ("AA", b64(bytes(64)), b64(bytes(256)), b64(bytes(1000))):
@@ -505,7 +505,7 @@ async def test_a_token_is_not_remembered_past_its_expiry_and_within_the_leeway_v
 async def test_a_wall_clock_set_forward_ends_a_remembered_token_at_once() -> None:
     wall, authorization = Clock(), f"Bearer {token()}"
     subject = TokenVerifier(
-        StaticKey(SigningKey("HS256", SECRET.encode())),
+        StaticKeys(SigningKey("HS256", SECRET.encode())),
         issuer=ISSUER,
         audience=AUDIENCE,
         leeway=LEEWAY,
@@ -528,17 +528,17 @@ async def test_the_least_recently_used_token_leaves_a_full_cache() -> None:
     assert [subject.cached(each) is not None for each in (ada, bob, carol)] == [True, False, True]
 
 
-class ChangingKeys(StaticKey):
+class ChangingKeys(StaticKeys):
     """Keys that change when told to, also while a verification waits for them."""
 
     def __init__(self, on_find: Callable[["ChangingKeys"], None] = lambda _: None) -> None:
         super().__init__(SigningKey("HS256", SECRET.encode()))
         self.on_find = on_find
 
-    async def find(self, kid: str | None) -> SigningKey:
-        key = await super().find(kid)
+    async def find(self, kid: str | None) -> tuple[SigningKey, ...]:
+        keys = await super().find(kid)
         self.on_find(self)
-        return key
+        return keys
 
     def change(self) -> None:
         self.generation += 1
@@ -560,8 +560,8 @@ async def test_what_was_verified_while_the_keys_changed_is_not_remembered() -> N
 
 
 async def test_keys_that_cannot_be_looked_up_are_no_fault_of_the_token() -> None:
-    class Away(StaticKey):
-        async def find(self, kid: str | None) -> SigningKey:
+    class Away(StaticKeys):
+        async def find(self, kid: str | None) -> tuple[SigningKey, ...]:
             raise SigningKeysUnavailable
 
     with pytest.raises(SigningKeysUnavailable):

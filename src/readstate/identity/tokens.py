@@ -17,7 +17,7 @@ from cachetools import TLRUCache
 
 from readstate.config import TokenSettings
 from readstate.errors import ExpiredToken, InvalidToken, MissingToken, StartupError
-from readstate.identity.signing_keys import KeySource, SigningKey, hs256_secret
+from readstate.identity.signing_keys import KeySource, SigningKey, hs256_secrets
 from readstate.model import Claims
 
 LONGEST_TOKEN: Final = 8 * 1024
@@ -48,13 +48,9 @@ _OPTIONS: Final[jwt.types.Options] = {
     "enforce_minimum_key_length": True,
 }
 # Refusals with a fixed text of PyJWT. The text of other refusals may repeat part of the token, so they are not chained.
-_SPEAKABLE: Final = (
-    jwt.InvalidAlgorithmError,
-    jwt.InvalidAudienceError,
-    jwt.InvalidIssuerError,
-    jwt.InvalidSignatureError,
-    jwt.MissingRequiredClaimError,
-)
+_SPEAKABLE: Final = (jwt.InvalidAudienceError, jwt.InvalidIssuerError, jwt.MissingRequiredClaimError)
+_ANOTHER_KEY: Final = (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError)
+"""Another key may have signed the token. Their texts are fixed too."""
 
 
 class _Refused(Exception):
@@ -126,10 +122,10 @@ class TokenVerifier:
         kid = _checked_header(token).get("kid")
         # Made before the wait. If the keys change meanwhile, the entry belongs to the old keys and is never found.
         cache_key = self._cache_key(authorization)
-        key = await self._keys.find(kid)
-        if key is None:
+        keys = await self._keys.find(kid)
+        if not keys:
             raise InvalidToken from _Refused("no key for this kid")
-        self._cache[cache_key] = claims = self._claims(token, key)
+        self._cache[cache_key] = claims = self._claims(token, keys)
         return claims
 
     def _cache_key(self, authorization: str) -> tuple[int, bytes]:
@@ -138,8 +134,8 @@ class TokenVerifier:
     def _forget_at(self, _key: tuple[int, bytes], claims: Claims, now: float) -> float:
         return now + min(LONGEST_CACHED, claims.expires_at - self._clock())
 
-    def _claims(self, token: str, key: SigningKey) -> Claims:
-        payload = self._verified_payload(token, key)
+    def _claims(self, token: str, keys: tuple[SigningKey, ...]) -> Claims:
+        payload = self._verified_payload(token, keys)
         try:
             claims = Claims(
                 user_id=_text(payload, "sub"),
@@ -155,21 +151,29 @@ class TokenVerifier:
             raise ExpiredToken
         return claims
 
-    def _verified_payload(self, token: str, key: SigningKey) -> Mapping[str, Any]:
-        try:
-            return jwt.decode(
-                token,
-                key.key,
-                algorithms=[key.algorithm],
-                options=_OPTIONS,
-                issuer=self._issuer,
-                audience=self._audience,
-            )
-        except _SPEAKABLE as error:
-            raise InvalidToken from error
-        except Exception:
-            # Not only PyJWT's errors: a hostile token may cause an exception that nobody has thought of.
-            raise InvalidToken from None
+    def _verified_payload(self, token: str, keys: tuple[SigningKey, ...]) -> Mapping[str, Any]:
+        unsigned: jwt.InvalidTokenError | None = None
+        for key in keys:
+            try:
+                return self._decoded(token, key)
+            except _ANOTHER_KEY as error:
+                unsigned = error
+            except _SPEAKABLE as error:
+                raise InvalidToken from error
+            except Exception:
+                # Catches more than PyJWT's errors: a hostile token may cause an exception that nobody expected.
+                raise InvalidToken from None
+        raise InvalidToken from unsigned
+
+    def _decoded(self, token: str, key: SigningKey) -> Mapping[str, Any]:
+        return jwt.decode(
+            token,
+            key.key,
+            algorithms=[key.algorithm],
+            options=_OPTIONS,
+            issuer=self._issuer,
+            audience=self._audience,
+        )
 
     def _refuse_early(self, payload: Mapping[str, Any]) -> None:
         # RFC 7519, section 4.1.5. If a token was issued in the future (4.1.6), its issuer's clock is wrong.
@@ -257,7 +261,9 @@ def sign(settings: TokenSettings, *, user: str, scope: str = "", org: str | None
     Raises:
         StartupError: no secret is configured, or `user` or `org` is not a valid id.
     """
-    secret = hs256_secret(settings)
+    secrets = hs256_secrets(settings)
+    if not secrets:
+        raise StartupError("READSTATE_TOKEN_SECRET is not set")
     now = int(time.time())
     claims: dict[str, str | int] = {"iss": settings.token_issuer, "aud": settings.token_audience, "sub": user}
     claims |= {"scope": scope, "iat": now, "exp": now + expires_in}
@@ -266,4 +272,4 @@ def sign(settings: TokenSettings, *, user: str, scope: str = "", org: str | None
     for value in (user, org):
         if value is not None and _TEXT.fullmatch(value) is None:
             raise StartupError("users and organisations are text of 1 to 255 characters without control characters")
-    return jwt.encode(claims, secret, "HS256")
+    return jwt.encode(claims, secrets[0], "HS256")

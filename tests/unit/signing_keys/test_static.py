@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from readstate.config import TokenSettings
-from readstate.errors import StartupError
-from readstate.identity.signing_keys import SigningKey, StaticKey, key_source
+from readstate.errors import InvalidToken, StartupError
+from readstate.identity.signing_keys import SigningKey, StaticKeys, key_source
+from readstate.identity.tokens import TokenVerifier
 from tests.unit.signing_keys.keys import AUDIENCE, EC_KEY, ISSUER, OLD, RSA_KEY, WEAK_RSA_KEY, bearer, pem, verifier
 
 SECRET = "a secret of these tests, 32 bytes or more"
@@ -31,10 +33,9 @@ async def test_a_pem_public_key_verifies_with_the_algorithm_of_its_kind(
     path = tmp_path / "key.pem"
     path.write_bytes(pem(private.public_key()))
     async with key_source(settings(token_public_key=path)) as keys:
-        key = await keys.find("whatever")
-        assert key is not None
+        (key,) = await keys.find("whatever")
         assert key.algorithm == algorithm
-        assert isinstance(keys, StaticKey)
+        assert isinstance(keys, StaticKeys)
         assert (await verifier(keys).verify(bearer(private, algorithm))).user_id == "ada"
 
 
@@ -81,6 +82,51 @@ def test_a_key_that_is_no_secret_stops_the_start(secret: str) -> None:
 
 async def test_a_secret_verifies_hs256_and_is_not_shown() -> None:
     async with key_source(settings(token_secret=SECRET)) as keys:
-        key = await keys.find(None)
-        assert key == SigningKey("HS256", SECRET.encode())
-        assert SECRET not in repr(key)
+        found = await keys.find(None)
+        assert found == (SigningKey("HS256", SECRET.encode()),)
+        assert SECRET not in repr(found)
+
+
+OTHER_SECRET = "another secret, also of 32 bytes or more"
+
+
+async def test_two_secrets_verify_and_a_third_does_not() -> None:
+    async with key_source(settings(token_secret=SECRET, token_second_secret=OTHER_SECRET)) as keys:
+        for secret in SECRET, OTHER_SECRET:
+            assert (await verifier(keys).verify(bearer(secret, "HS256"))).user_id == "ada"
+        with pytest.raises(InvalidToken) as refused:
+            await verifier(keys).verify(bearer("a third secret, again of 32 bytes or more", "HS256"))
+    assert isinstance(refused.value.__cause__, jwt.InvalidSignatureError)
+
+
+async def test_two_pem_files_verify_also_with_different_algorithms(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.pem", tmp_path / "second.pem"
+    first.write_bytes(pem(RSA_KEY.public_key()))
+    second.write_bytes(pem(EC_KEY.public_key()))
+    async with key_source(settings(token_public_key=first, token_second_public_key=second)) as keys:
+        assert (await verifier(keys).verify(bearer(RSA_KEY, "RS256"))).user_id == "ada"
+        assert (await verifier(keys).verify(bearer(EC_KEY, "ES256"))).user_id == "ada"
+        with pytest.raises(InvalidToken):
+            await verifier(keys).verify(bearer(OLD, "EdDSA"))
+
+
+async def test_a_token_that_the_first_key_has_signed_is_refused_for_what_is_wrong_with_it() -> None:
+    async with key_source(settings(token_secret=SECRET, token_second_secret=OTHER_SECRET)) as keys:
+        elsewhere = TokenVerifier(keys, issuer=ISSUER, audience="elsewhere", leeway=0, org_claim="org_id")
+        with pytest.raises(InvalidToken) as refused:
+            await elsewhere.verify(bearer(SECRET, "HS256"))
+    assert isinstance(refused.value.__cause__, jwt.InvalidAudienceError)
+
+
+@pytest.mark.parametrize("content", UNFIT_PEM.values(), ids=UNFIT_PEM.keys())
+def test_a_second_file_that_is_no_key_stops_the_start(content: bytes, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.pem", tmp_path / "bad.pem"
+    good.write_bytes(pem(OLD.public_key()))
+    bad.write_bytes(content)
+    with pytest.raises(StartupError, match=r"^READSTATE_TOKEN_SECOND_PUBLIC_KEY: must be"):
+        key_source(settings(token_public_key=good, token_second_public_key=bad))
+
+
+def test_a_second_secret_that_is_none_stops_the_start() -> None:
+    with pytest.raises(StartupError, match=r"^READSTATE_TOKEN_SECOND_SECRET: must be random text"):
+        key_source(settings(token_secret=SECRET, token_second_secret=pem(RSA_KEY.public_key()).decode()))

@@ -70,24 +70,25 @@ class JwksKeys:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def find(self, kid: str | None) -> SigningKey | None:
+    async def find(self, kid: str | None) -> tuple[SigningKey, ...]:
         """The key named `kid`; without a `kid`, the only key of a set of one.
 
         Raises:
             SigningKeysUnavailable: no such key is known, and the endpoint does not answer. The key may be new. If the
                 answer were "invalid", clients would throw good tokens away.
         """
-        if (key := self._select(kid)) is None:
+        if not (found := self._select(kid)):
             await self._look_again()
-            key = self._select(kid)
-        if key is None and self._failed:
+            found = self._select(kid)
+        if not found and self._failed:
             raise SigningKeysUnavailable
-        return key
+        return found
 
-    def _select(self, kid: str | None) -> SigningKey | None:
+    def _select(self, kid: str | None) -> tuple[SigningKey, ...]:
         if kid is None:
-            return self._keys[0] if len(self._keys) == 1 else None
-        return next((key for key in self._keys if key.kid == kid), None)
+            return self._keys if len(self._keys) == 1 else ()
+        # A set that names two keys alike is at fault; the first is the one.
+        return tuple(key for key in self._keys if key.kid == kid)[:1]
 
     async def _look_again(self) -> None:
         if self._fetching is None and time.monotonic() < self._next_fetch:

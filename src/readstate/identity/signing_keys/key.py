@@ -1,4 +1,4 @@
-"""A key that is a secret or a PEM file.
+"""Keys that are secrets or PEM files.
 
 A key is bound to one algorithm when it is read. So a token can never choose how it is verified (RFC 8725, sections 2.1
 and 3.1).
@@ -43,37 +43,51 @@ def bind(key: object, kid: str | None) -> SigningKey | None:
     return None
 
 
-def read_public_key(path: Path) -> SigningKey:
-    """The key in a PEM file (RFC 7468, section 13).
+def public_keys(settings: TokenSettings) -> tuple[SigningKey, ...]:
+    """The keys in the PEM files (RFC 7468, section 13) that are configured: none, one or two.
 
     Raises:
-        StartupError: the file cannot be read or holds no such key.
+        StartupError: a file cannot be read or holds no such key.
     """
-    content = read_file(path, "READSTATE_TOKEN_PUBLIC_KEY")
+    files = {
+        "READSTATE_TOKEN_PUBLIC_KEY": settings.token_public_key,
+        "READSTATE_TOKEN_SECOND_PUBLIC_KEY": settings.token_second_public_key,
+    }
+    return tuple(_public_key(path, setting) for setting, path in files.items() if path is not None)
+
+
+def _public_key(path: Path, setting: str) -> SigningKey:
+    content = read_file(path, setting)
     try:
         key = load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if (signing_key := bind(key, kid=None)) is None:
-        raise StartupError(
-            "READSTATE_TOKEN_PUBLIC_KEY: must be a PEM public key: RSA of 2048 bits or more, P-256 or Ed25519"
-        )
+        raise StartupError(f"{setting}: must be a PEM public key: RSA of 2048 bits or more, P-256 or Ed25519")
     return signing_key
 
 
-def hs256_secret(settings: TokenSettings) -> bytes:
-    """The secret of READSTATE_TOKEN_SECRET.
+def hs256_secrets(settings: TokenSettings) -> tuple[bytes, ...]:
+    """The secrets that are configured: none, one or two.
 
     Raises:
-        StartupError: it is not set, or PyJWT refuses it as a secret. It refuses asymmetric keys, which may be public,
-        and
-            JWKs, which are not the key itself.
+        StartupError: PyJWT refuses one as a secret. It refuses asymmetric keys, which may be public, and JWKs, which
+            are not the key itself.
     """
-    if settings.token_secret is None:
-        raise StartupError("READSTATE_TOKEN_SECRET is not set")
-    secret = settings.token_secret.get_secret_value().encode()
+    secrets = {
+        "READSTATE_TOKEN_SECRET": settings.token_secret,
+        "READSTATE_TOKEN_SECOND_SECRET": settings.token_second_secret,
+    }
+    return tuple(
+        _usable(secret.get_secret_value().encode(), setting)
+        for setting, secret in secrets.items()
+        if secret is not None
+    )
+
+
+def _usable(secret: bytes, setting: str) -> bytes:
     try:
         jwt.get_algorithm_by_name("HS256").prepare_key(secret)
     except jwt.InvalidKeyError:
-        raise StartupError("READSTATE_TOKEN_SECRET: must be random text, not a PEM key or a JWK") from None
+        raise StartupError(f"{setting}: must be random text, not a PEM key or a JWK") from None
     return secret

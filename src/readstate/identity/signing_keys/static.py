@@ -1,4 +1,4 @@
-"""A key that is there from the start."""
+"""Keys that are there from the start."""
 
 from types import TracebackType
 from typing import Self
@@ -6,16 +6,16 @@ from typing import Self
 from readstate.identity.signing_keys.key import SigningKey
 
 
-class StaticKey:
-    """One key for every token, whatever `kid` says. It never changes."""
+class StaticKeys:
+    """The same keys for every token, whatever `kid` says. They never change."""
 
     generation = 0
 
-    def __init__(self, key: SigningKey) -> None:
-        self._key = key
+    def __init__(self, *keys: SigningKey) -> None:
+        self._keys = keys
 
-    async def find(self, kid: str | None) -> SigningKey:
-        return self._key
+    async def find(self, kid: str | None) -> tuple[SigningKey, ...]:
+        return self._keys
 
     async def __aenter__(self) -> Self:
         return self

@@ -86,7 +86,7 @@ async def run(*command: str, database_url: str, **variables: str) -> tuple[int, 
 
 
 @asynccontextmanager
-async def serving(database_url: str, *, port: int = 0, **variables: str) -> AsyncIterator[Serving]:
+async def serving(database_url: str, *, port: int | str = 0, **variables: str) -> AsyncIterator[Serving]:
     """`readstate serve`, from when it listens until it is stopped; on a free port unless it is given one."""
     listen = {"READSTATE_LISTEN": f"127.0.0.1:{port}"}
     async with _listening("serve", database_url, **listen, **variables) as server:

@@ -148,3 +148,86 @@ async def answers(settings: ServerSettings, client: Callable[[str, str], ReadSta
         with pytest.raises((UnknownUser, Unavailable)) as raised:
             await ada.mark_read([1], timeout=5)
         return raised.type is UnknownUser
+
+
+# ── Files that change ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Running:
+    """A server whose files are replaced while it runs."""
+
+    def __init__(self, settings: ServerSettings, port: int) -> None:
+        self._settings = settings
+        self._port = port
+
+    async def serves(self, trusted: Authority, pair: tuple[bytes, bytes] | None = None) -> bool:
+        """Whether a new client is served."""
+        target, token = f"localhost:{self._port}", tokens.sign(self._settings, user="ada")
+        roots = trusted.certificate
+        async with ReadState(target, token=token, root_certificates=roots, client_pair=pair) as ada:
+            with pytest.raises((UnknownUser, Unavailable)) as raised:
+                await ada.mark_read([1], timeout=5)
+            return raised.type is UnknownUser
+
+    def replace(self, setting: str, content: bytes) -> None:
+        """As a tool does that renews certificates: the file is moved into place."""
+        path = getattr(self._settings, setting)
+        new = path.with_suffix(".new")
+        new.write_bytes(content)
+        new.replace(path)
+
+    def replace_pair(self, issued: tuple[bytes, bytes]) -> None:
+        key, chain = issued
+        self.replace("tls_key", key)
+        self.replace("tls_cert", chain)
+
+
+async def test_a_new_certificate_is_shown_without_a_restart(settings: ServerSettings) -> None:
+    async with app.running_server(settings) as server:
+        running = Running(settings, server.port)
+        assert await running.serves(OURS)
+        assert not await running.serves(THEIRS)
+        running.replace_pair(THEIRS.issue("server"))
+        assert await running.serves(THEIRS)
+        assert not await running.serves(OURS)
+
+
+async def test_connections_outlive_the_certificate_that_they_began_with(settings: ServerSettings) -> None:
+    token = tokens.sign(settings, user="ada")
+    async with app.running_server(settings) as server, presenting(None)(f"localhost:{server.port}", token) as ada:
+        for issuer in OURS, THEIRS:
+            Running(settings, server.port).replace_pair(issuer.issue("server"))
+            with pytest.raises(UnknownUser):
+                await ada.mark_read([1])
+
+
+async def test_files_that_cannot_be_used_change_nothing_and_are_told_once(
+    settings: ServerSettings, logged: Callable[[], str]
+) -> None:
+    async with app.running_server(settings) as server:
+        running = Running(settings, server.port)
+        # The key alone: no longer that of the certificate.
+        key, chain = THEIRS.issue("server")
+        running.replace("tls_key", key)
+        for _ in range(3):
+            assert await running.serves(OURS)
+        assert logged().count("the TLS files have changed and cannot be used") == 1
+        running.replace("tls_cert", chain)
+        assert await running.serves(THEIRS)
+    assert "READSTATE_TLS_CERT and READSTATE_TLS_KEY" in logged()
+
+
+async def test_a_file_that_goes_away_changes_nothing(settings: ServerSettings) -> None:
+    assert settings.tls_cert is not None
+    async with app.running_server(settings) as server:
+        settings.tls_cert.unlink()
+        assert await Running(settings, server.port).serves(OURS)
+
+
+async def test_another_client_authority_holds_without_a_restart(mutual: ServerSettings) -> None:
+    async with app.running_server(mutual) as server:
+        running = Running(mutual, server.port)
+        ours, theirs = OURS.issue("client"), THEIRS.issue("client")
+        assert (await running.serves(OURS, ours), await running.serves(OURS, theirs)) == (True, False)
+        running.replace("tls_client_ca", THEIRS.certificate)
+        assert (await running.serves(OURS, ours), await running.serves(OURS, theirs)) == (False, True)

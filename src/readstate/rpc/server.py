@@ -2,14 +2,13 @@
 
 import math
 import socket
-import ssl
-from pathlib import Path
 from typing import Final
 
 import grpc
 
-from readstate.config import ServerSettings, read_file
+from readstate.config import ServerSettings
 from readstate.errors import StartupError
+from readstate.rpc.tls import server_credentials
 
 LARGEST_MESSAGE: Final = 1 << 20
 METADATA_SOFT: Final = 32 << 10
@@ -64,7 +63,7 @@ def bind(server: grpc.aio.Server, settings: ServerSettings) -> int:
     Raises:
         StartupError: the address cannot be bound, or a file of the TLS settings cannot be read.
     """
-    credentials = _credentials(settings)
+    credentials = server_credentials(settings)
     try:
         if credentials is None:
             return server.add_insecure_port(settings.listen)
@@ -84,25 +83,3 @@ def _why(address: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return "is the port in use?"
-
-
-def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    pair = (read_file(settings.tls_key, "READSTATE_TLS_KEY"), read_file(settings.tls_cert, "READSTATE_TLS_CERT"))
-    client_ca = read_file(settings.tls_client_ca, "READSTATE_TLS_CLIENT_CA") if settings.tls_client_ca else None
-    _require_usable(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
-    return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
-
-
-def _require_usable(cert: Path, key: Path, client_ca: Path | None) -> None:
-    # grpc would say no more than that it cannot listen.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    blamed = "READSTATE_TLS_CERT and READSTATE_TLS_KEY: not a certificate and its unencrypted private key"
-    try:
-        context.load_cert_chain(cert, key, password="")
-        if client_ca is not None:
-            blamed = "READSTATE_TLS_CLIENT_CA: no certificate"
-            context.load_verify_locations(client_ca)
-    except ssl.SSLError as error:
-        raise StartupError(f"{blamed}, in PEM") from error

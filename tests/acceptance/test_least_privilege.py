@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -11,7 +12,8 @@ import pytest
 
 from tests.serving import run, serving
 
-RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app"
+README = Path(__file__).resolve().parents[2] / "README.md"
 DEFAULTS = """
 SELECT setconfig FROM pg_db_role_setting
  WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -31,10 +33,11 @@ async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Recor
 @pytest.fixture
 async def as_app(database_url: str) -> AsyncIterator[str]:
     """The URL of the database for a role that has the rights of the README, and no other."""
+    assert RIGHTS in README.read_text()
     role = f"app_{uuid4().hex}"
     async with connected(database_url) as owner:
         await owner.execute(f"CREATE ROLE {role} LOGIN")
-        await owner.execute(RIGHTS.format(role=role))
+        await owner.execute(RIGHTS.removesuffix("app") + role)
     yield database_url.replace("//postgres@", f"//{role}@")
     async with connected(database_url) as owner:
         await owner.execute(f"DROP OWNED BY {role}")

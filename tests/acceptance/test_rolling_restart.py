@@ -2,10 +2,11 @@
 
 import asyncio
 import itertools
-import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,10 +23,18 @@ SETTLED_SECONDS = 2
 """What the README asks for between two servers: clients find one that is back within a second."""
 DRAIN = {"READSTATE_DRAIN_DELAY": "1.5"}
 
-# What the README tells those who bring a channel of their own.
-PLAIN = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def service_config() -> str:
+    """What the README tells those who bring a channel of their own."""
+    found = re.search(r"```json\n(\{\n  \"loadBalancingConfig\".*?)```", README.read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
 OPTIONS = [
-    ("grpc.service_config", json.dumps(PLAIN)),
+    ("grpc.service_config", service_config()),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.default_authority", "readstate"),
 ]

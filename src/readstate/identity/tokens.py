@@ -25,7 +25,7 @@ LONGEST_TOKEN: Final = 8 * 1024
 LONGEST_CACHED: Final = 60.0
 """Seconds. No verified token is remembered for longer."""
 
-_SCHEME: Final = "Bearer "
+_SCHEME: Final = "bearer "
 _LONGEST_AUTHORIZATION: Final = len(_SCHEME) + LONGEST_TOKEN
 # JWS compact serialisation, RFC 7515, section 7.1: three parts in base64url without padding. The pattern also keeps
 # other text away from PyJWT, which cannot encode it.
@@ -104,10 +104,9 @@ class TokenVerifier:
         return claims
 
     async def verify(self, authorization: str) -> Claims:
-        """The claims of `authorization`, which is `Bearer`, one space and a JWT.
+        """The claims of `authorization`, which is `Bearer` in upper or lower case, one space and a JWT.
 
-        The scheme is matched exactly. RFC 9110, section 11.1, would allow any case, but the contract of this service
-        names one form.
+        RFC 9110, section 11.1, matches a scheme without regard to case. It allows more spaces; here it is exactly one.
 
         Raises:
             MissingToken: another scheme, or no token after it.
@@ -183,8 +182,8 @@ class TokenVerifier:
 
 
 def _bearer_token(authorization: str) -> str:
-    token = authorization.removeprefix(_SCHEME)
-    if not token or token == authorization:
+    scheme, token = authorization[: len(_SCHEME)], authorization[len(_SCHEME) :]
+    if scheme.lower() != _SCHEME or not token:
         raise MissingToken
     if len(token) > LONGEST_TOKEN:
         raise InvalidToken from _Refused("longer than 8 KiB")

@@ -16,6 +16,7 @@ from tests.rpc.wire import Failure, Metadata, Wire, failure_of
 VERSIONS = "grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection"
 SERVICES = {
     "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
     "readstate.v1.DirectoryService",
     "readstate.v1.NotificationService",
@@ -58,9 +59,31 @@ async def test_symbols_are_described_with_the_json_names_of_their_fields(channel
     assert fields["changed_count"] == "changedCount"
 
 
+@pytest.mark.parametrize(
+    ("symbol", "file"),
+    [
+        ("readstate.v1.SystemEventService.MarkRead", "readstate/v1/system_events.proto"),
+        ("readstate.v1.NotificationService.MarkNotificationRead", "readstate/v1/notifications.proto"),
+        ("readstate.v1.MarkReadRequest.event_ids", "readstate/v1/system_events.proto"),
+        ("readstate.v1.NOTIFICATION_STATUS_SEEN", "readstate/v1/notifications.proto"),
+        ("grpc.reflection.v1.ServerReflection", "grpc/reflection/v1/reflection.proto"),
+        ("grpc.reflection.v1.ServerReflection.ServerReflectionInfo", "grpc/reflection/v1/reflection.proto"),
+        ("grpc.health.v1.Health.Check", "grpc_health/v1/health.proto"),
+    ],
+)
+async def test_what_has_no_file_of_its_own_is_described_by_the_file_of_its_parent(
+    channel: grpc.aio.Channel, wire: Wire, symbol: str, file: str
+) -> None:
+    asked = ServerReflectionRequest(file_containing_symbol=symbol)
+    (reply,) = await reflected(channel, [asked], wire.bearer("anybody"))
+    first, *_ = reply.file_descriptor_response.file_descriptor_proto
+    assert FileDescriptorProto.FromString(first).name == file
+
+
 async def test_what_does_not_exist_is_not_found_and_the_stream_goes_on(channel: grpc.aio.Channel, wire: Wire) -> None:
     asked = [
         ServerReflectionRequest(file_containing_symbol="no.such.Symbol"),
+        ServerReflectionRequest(file_containing_symbol="readstate.v1.SystemEventService.NoSuchMethod"),
         ServerReflectionRequest(file_by_filename="/etc/passwd"),
         ServerReflectionRequest(all_extension_numbers_of_type="no.such.Type"),
         ServerReflectionRequest(file_containing_extension={"containing_type": "no.Type", "extension_number": 1}),
@@ -69,7 +92,7 @@ async def test_what_does_not_exist_is_not_found_and_the_stream_goes_on(channel: 
     ]
     replies = await reflected(channel, asked, wire.bearer("anybody"))
     codes = [reply.error_response.error_code for reply in replies]
-    assert codes == [StatusCode.NOT_FOUND.value[0]] * 4 + [StatusCode.INVALID_ARGUMENT.value[0], 0]
+    assert codes == [StatusCode.NOT_FOUND.value[0]] * 5 + [StatusCode.INVALID_ARGUMENT.value[0], 0]
 
 
 async def test_bytes_that_are_no_reflection_request_are_refused(channel: grpc.aio.Channel, wire: Wire) -> None:

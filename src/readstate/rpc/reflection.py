@@ -1,10 +1,10 @@
 """Server reflection, for grpcurl and its like."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -12,13 +12,14 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from readstate.rpc.adapter import Registrar
 
 # The two versions of the protocol differ only in the name of their package. The library knows only the older one.
-_SERVICES: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
+_OLD, _NEW = "grpc.reflection.v1alpha", "grpc.reflection.v1"
+_SERVICES: Final = (f"{_NEW}.ServerReflection", reflection.SERVICE_NAME)
 
 
 def register_reflection(registrar: Registrar, services: Sequence[str]) -> None:
     """Describe `services` to callers that may ask."""
-    known = (*services, reflection.SERVICE_NAME)
-    servicer = reflection.aio.ReflectionServicer(known, pool=_with_json_names(known))
+    pool: Any = _FindsMethods(_with_json_names((*services, reflection.SERVICE_NAME)))
+    servicer = reflection.aio.ReflectionServicer((*services, *_SERVICES), pool=pool)
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
@@ -26,6 +27,22 @@ def register_reflection(registrar: Registrar, services: Sequence[str]) -> None:
     )
     for service in _SERVICES:
         registrar.add_registered_method_handlers(service, {"ServerReflectionInfo": handler})
+
+
+class _FindsMethods:
+    """A pool in which gRPC's reflection finds methods as well. grpcurl's `describe`, ghz and evans ask for them."""
+
+    def __init__(self, pool: descriptor_pool.DescriptorPool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindMethodByName(symbol).containing_service.file
 
 
 def _with_json_names(services: Sequence[str]) -> descriptor_pool.DescriptorPool:
@@ -53,7 +70,17 @@ def _with_json_names(services: Sequence[str]) -> descriptor_pool.DescriptorPool:
         add(descriptor_pool.Default().FindFileContainingSymbol(service))
     # The messages in the details of errors, so that grpcurl can show them.
     add(error_details_pb2.DESCRIPTOR)
+    pool.Add(_newer_protocol())
     return pool
+
+
+def _newer_protocol() -> descriptor_pb2.FileDescriptorProto:
+    older = descriptor_pb2.FileDescriptorProto()
+    reflection_pb2.DESCRIPTOR.CopyToProto(older)
+    older.name = "grpc/reflection/v1/reflection.proto"
+    return text_format.Parse(
+        text_format.MessageToString(older).replace(_OLD, _NEW), descriptor_pb2.FileDescriptorProto()
+    )
 
 
 def _name_fields(message: descriptor_pb2.DescriptorProto, descriptor: Descriptor) -> None:

@@ -159,6 +159,12 @@ async def test_a_message_over_one_mebibyte_is_refused(wire: Wire, channel: grpc.
     await wire.call(MARK_READ, ONE, as_ada)
 
 
+async def test_a_success_tells_the_id_of_its_request(channel: grpc.aio.Channel, as_ada: Metadata) -> None:
+    call = channel.unary_unary("/readstate.v1.SystemEventService/MarkRead")(ONE.SerializeToString(), metadata=as_ada)  # type: ignore[arg-type]
+    await call
+    assert ("x-request-id", "id-of-a-request") in tuple(await call.trailing_metadata())
+
+
 async def test_a_request_without_an_id_is_given_one(wire: Wire) -> None:
     ids = [(await failure(wire.call(MARK_READ, ONE))).request_id for _ in range(2)]
     assert all(ids)

@@ -105,6 +105,8 @@ class Registrar:
         async def serve(request: Any, context: Context) -> Any:
             call = Call.arriving(method, context)
             current.set(call)
+            # A success has no other place for it. A failure has it in its details, and none of this.
+            context.set_trailing_metadata((("x-request-id", call.request_id),))
             self._running += 1
             try:
                 return await chain(request, call)

@@ -54,7 +54,8 @@ class Idempotency:
     def replied(self, reply: Reply, reply_type: type[M]) -> M:
         """The reply that a store has kept or found. Tells the caller which."""
         if reply.replayed:
-            current.get().context.set_trailing_metadata((("idempotent-replayed", "true"),))
+            context = current.get().context
+            context.set_trailing_metadata((*context.trailing_metadata(), ("idempotent-replayed", "true")))
             count(replayed=1)
         return reply_type.FromString(reply.content)
 

@@ -1,14 +1,14 @@
 """Our errors → gRPC status codes, with `google.rpc.Status` details."""
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import StatusCode
-from grpc_status import rpc_status
 
 from readstate import errors
 
@@ -42,13 +42,33 @@ def code_of(error: BaseException) -> StatusCode:
     return StatusCode.INTERNAL
 
 
-def status_of(error: errors.ReadStateError, request_id: str) -> grpc.Status:
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `context.abort` takes."""
+
+    code: StatusCode
+    message: str
+    trailing_metadata: tuple[tuple[str, bytes], ...]
+
+
+def status_of(error: errors.ReadStateError, request_id: str) -> Status:
     """The whole status: code, public message and details, the request id among them so that a person can quote it."""
-    code = code_of(error)
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=errors.DOMAIN),
-        error_details_pb2.RequestInfo(request_id=request_id),
-    ]
+    kind = type(error)
+    fixed = _of_kind(kind) if error.message == kind.message else _without_request_id(error)
+    request = status_pb2.Status(details=[_packed(error_details_pb2.RequestInfo(request_id=request_id))])
+    # Two serialised messages, one after the other, are one message: the fields of the second are added. An overloaded
+    # server says this most often, so all but the id is serialised once.
+    details = fixed + request.SerializeToString()
+    return Status(code_of(error), error.message, (("grpc-status-details-bin", details),))
+
+
+@cache
+def _of_kind(kind: type[errors.ReadStateError]) -> bytes:
+    return _without_request_id(kind.__new__(kind))
+
+
+def _without_request_id(error: errors.ReadStateError) -> bytes:
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=errors.DOMAIN)]
     if isinstance(error, errors.InvalidRequest):
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
@@ -56,9 +76,9 @@ def status_of(error: errors.ReadStateError, request_id: str) -> grpc.Status:
         delay = Duration()
         delay.FromMilliseconds(int(error.retry_after * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return rpc_status.to_status(
-        status_pb2.Status(code=code_pb2.Code.Value(code.name), message=error.message, details=map(_packed, details))
-    )
+    code = code_pb2.Code.Value(code_of(error).name)
+    status = status_pb2.Status(code=code, message=error.message, details=map(_packed, details))
+    return bytes(status.SerializeToString())
 
 
 def _packed(message: Message) -> Any:

@@ -38,4 +38,4 @@ async def report_errors(call_next: Handler, request: Any, call: Call) -> Any:
 
 async def _abort(call: Call, error: ReadStateError) -> None:
     status = status_of(error, call.request_id)
-    await call.context.abort(status.code, status.details, status.trailing_metadata)
+    await call.context.abort(status.code, status.message, status.trailing_metadata)

@@ -1,8 +1,9 @@
 """grpc.health.v1: each service, without a token, also where others misbehave."""
 
 import asyncio
+import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import cycle
 from typing import Any
@@ -100,6 +101,19 @@ async def test_a_watcher_who_reads_nothing_keeps_no_other_from_the_news_nor_the_
         assert await told(watch) == SERVING
         database_away.set()
         assert await told(watch) == NOT_SERVING
+
+
+async def test_health_is_logged_only_for_those_who_look_for_faults(
+    logged: Callable[[], str], settings: ServerSettings
+) -> None:
+    async with (
+        app.running_server(settings) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        await Wire(channel, settings).call("/grpc.health.v1.Health/Check", b"")
+        await failure(Wire(channel, settings).call("SystemEventService/MarkRead", b""))
+    levels = {line["method"]: line["level"] for line in map(json.loads, logged().splitlines()) if "method" in line}
+    assert levels == {"Health/Check": "debug", "SystemEventService/MarkRead": "info"}
 
 
 async def told(watch: grpc.aio.UnaryStreamCall[object, health_pb2.HealthCheckResponse]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import structlog
 
-from readstate.errors import ReadStateError
+from readstate.errors import Overloaded, ReadStateError
 from readstate.rpc.call import Call, Handler, Interceptor, cancelled_from_outside
 from readstate.rpc.status import code_of
 from readstate.telemetry.logs import printable
@@ -22,7 +22,7 @@ def access_log(metrics: Metrics) -> Interceptor:
     """One line and one observation for each call."""
     # Looked up once: each look-up costs more than the work it is for.
     count, latency = cache(metrics.calls.labels), cache(metrics.latency.labels)
-    written = log.is_enabled_for(logging.INFO)
+    written = {level: log.is_enabled_for(level) for level in (logging.DEBUG, logging.INFO)}
 
     async def interceptor(call_next: Handler, request: Any, call: Call) -> Any:
         started = time.perf_counter()
@@ -48,15 +48,20 @@ def access_log(metrics: Metrics) -> Interceptor:
             seconds = time.perf_counter() - started
             count(call.method.name, code.name).inc()
             latency(call.method.name).observe(seconds)
-            if written:
-                _log(call, code, reason, seconds)
+            # Probes ask health every second, anybody may, and a flood of calls must be no flood of lines. Of calls that
+            # are shed the limiter tells the number.
+            quiet = not call.method.access.token or reason == Overloaded.reason
+            level = logging.DEBUG if quiet else logging.INFO
+            if written[level]:
+                _log(level, call, code, reason, seconds)
 
     return interceptor
 
 
-def _log(call: Call, code: grpc.StatusCode, reason: str | None, seconds: float) -> None:
+def _log(level: int, call: Call, code: grpc.StatusCode, reason: str | None, seconds: float) -> None:
     claims, member = call.claims, call.member
-    log.info(
+    log.log(
+        level,
         "call",
         request_id=call.request_id,
         method=call.method.name,

@@ -1,10 +1,18 @@
 """A bound on the calls that are served at once."""
 
-from typing import Any
+import time
+from typing import Any, Final
+
+import structlog
 
 from readstate.errors import Overloaded
 from readstate.rpc.call import Call, Handler
 from readstate.telemetry.metrics import Metrics
+
+LOG_SECONDS: Final = 1.0
+"""Calls that are refused have no log line of their own. So often, one line tells how many they were."""
+
+log = structlog.get_logger("readstate.rpc")
 
 
 class Limiter:
@@ -14,6 +22,8 @@ class Limiter:
         self._limit = limit
         self._in_flight = 0
         self._metrics = metrics
+        self._untold = 0
+        self._told_at = 0.0
         metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def __call__(self, call_next: Handler, request: Any, call: Call) -> Any:
@@ -21,10 +31,19 @@ class Limiter:
         if not call.method.access.token:
             return await call_next(request, call)
         if self._in_flight >= self._limit:
-            self._metrics.shed.inc()
-            raise Overloaded
+            raise self._refuse()
         self._in_flight += 1
         try:
             return await call_next(request, call)
         finally:
             self._in_flight -= 1
+
+    def _refuse(self) -> Overloaded:
+        """What to tell a call that finds no place. It is counted."""
+        self._metrics.shed.inc()
+        self._untold += 1
+        now = time.monotonic()
+        if now - self._told_at >= LOG_SECONDS:
+            log.warning("overloaded: calls are shed", calls=self._untold, limit=self._limit)
+            self._untold, self._told_at = 0, now
+        return Overloaded()

@@ -165,7 +165,7 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     """Certificates of clients must be signed by this CA: mutual TLS."""
     max_in_flight: int = Field(default=1000, ge=1)
     """Calls served at once; a further one is answered RESOURCE_EXHAUSTED."""
-    max_concurrent_streams: int = Field(default=1000, ge=1, le=LARGEST_INT32)
+    max_concurrent_streams: int = Field(default=100, ge=1, le=LARGEST_INT32)
     """Calls at once on one connection; HTTP/2 makes a further one wait in the client."""
     max_connection_age: Seconds | None = None
     """Seconds until a client is asked to connect again, so that load is balanced again. 0 means never. The default is

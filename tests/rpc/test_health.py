@@ -20,6 +20,7 @@ from readstate.server.app import RunningServer
 from readstate.store import pool
 from readstate.store.pool import Database, Row
 from tests.rpc.wire import Wire, failure
+from tests.waiting import until_answered
 
 SERVICES = (
     "",
@@ -101,6 +102,29 @@ async def test_a_watcher_who_reads_nothing_keeps_no_other_from_the_news_nor_the_
         assert await told(watch) == SERVING
         database_away.set()
         assert await told(watch) == NOT_SERVING
+
+
+async def test_more_watches_than_the_server_keeps_are_refused_until_one_ends(
+    health: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("readstate.rpc.health.MOST_WATCHES", 3)
+    watches = [health.Watch(asking()) for _ in range(3)]
+    assert [await told(watch) for watch in watches] == [SERVING] * 3
+    refused = await failure(health.Watch(asking()).read())
+    assert (refused.code, refused.retry_seconds) == (StatusCode.RESOURCE_EXHAUSTED, 1.0)
+    assert (await health.Check(asking())).status == SERVING
+    watches.pop().cancel()
+
+    async def begins() -> bool:
+        watches.append(health.Watch(asking()))
+        try:
+            return await told(watches[-1]) == SERVING
+        except grpc.aio.AioRpcError:
+            return False
+
+    await until_answered(begins)
+    for watch in watches:
+        watch.cancel()
 
 
 async def test_health_is_logged_only_for_those_who_look_for_faults(

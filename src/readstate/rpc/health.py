@@ -13,7 +13,13 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from readstate.errors import Overloaded
 from readstate.rpc.call import Context
+
+MOST_WATCHES: Final = 10_000
+"""Open streams of `Watch`. Anybody may open one. A client that balances its calls by health opens one for each
+connection, and uses no connection without it. So the bound is far above the number of connections that a server has.
+docs/decisions/0018-floods.md says what they cost."""
 
 _UNKNOWN: Final = HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN)
 
@@ -25,6 +31,7 @@ class HealthService(health_pb2_grpc.HealthServicer):
         self._services = ("", *services)
         self._status = HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING)
         self._changed = asyncio.Event()
+        self._watches = 0
 
     async def report(self, ready: bool) -> None:
         """Set the status that `Check` and `Watch` tell. Does not wait for any client."""
@@ -39,6 +46,16 @@ class HealthService(health_pb2_grpc.HealthServicer):
         return self._status
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        """Raises Overloaded: there are `MOST_WATCHES` open streams."""
+        if self._watches >= MOST_WATCHES:
+            raise Overloaded
+        self._watches += 1
+        try:
+            await self._watch(request, context)
+        finally:
+            self._watches -= 1
+
+    async def _watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         told = None
         while True:
             changed = self._changed

@@ -11,9 +11,13 @@ from readstate.errors import StartupError
 from readstate.rpc.tls import server_credentials
 
 LARGEST_MESSAGE: Final = 1 << 20
-METADATA_SOFT: Final = 32 << 10
-METADATA_HARD: Final = 64 << 10
-"""With its defaults grpcio rejects some calls with metadata over 8 KiB, at random."""
+METADATA_SOFT: Final = 16 << 10
+METADATA_HARD: Final = 32 << 10
+"""With its defaults grpcio rejects some calls with metadata over 8 KiB, at random. A token alone may have 8 KiB.
+docs/decisions/0018-floods.md says what more would cost."""
+PENDING_CALLS: Final = 100_000
+"""Above its own limit, 1000 to 3000, grpc-core answers calls that we have not seen yet, health's too, with a bare
+CANCELLED. To refuse calls is the limiter's work. Those that wait have another bound: the streams of a connection."""
 DEFAULT_CONNECTION_AGE: Final = 1800
 
 
@@ -28,6 +32,9 @@ def options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", METADATA_SOFT),
         ("grpc.absolute_max_metadata_size", METADATA_HARD),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        # src/core/server/server.h names these two.
+        ("grpc.server.max_pending_requests", PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,7 +12,11 @@ import pytest
 
 from readstate.config import ServerSettings, load
 from readstate.errors import StartupError
+from readstate.rpc.interceptors import Limiter
 from readstate.rpc.native import NativeServer
+from readstate.server import app
+from readstate.telemetry.metrics import Metrics
+from tests.rpc.wire import failure
 from tests.waiting import until
 
 REQUIRED = {
@@ -103,6 +108,44 @@ async def test_the_library_alone_still_loses_answers() -> None:
         if await _lost_at_the_end(pygrpc_native.aio.server()):
             return
     pytest.fail("no answer was lost in 100 stops")
+
+
+async def test_with_a_full_limiter_it_refuses_calls_before_they_have_a_task() -> None:
+    limiter, entered, leave = Limiter(2, Metrics()), asyncio.Semaphore(0), asyncio.Event()
+
+    async def answer(request: bytes, _: Any) -> bytes:
+        entered.release()
+        await leave.wait()
+        return request
+
+    server = NativeServer(limiter)
+    handlers: dict[str, Any] = {"MarkRead": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_registered_method_handlers("readstate.v1.SystemEventService", handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        mark: Any = channel.unary_unary("/readstate.v1.SystemEventService/MarkRead")
+        served = [asyncio.ensure_future(mark(b"")) for _ in range(2)]
+        for _ in served:
+            await entered.acquire()
+        for _ in range(20):
+            found = await failure(mark(b"", metadata=(("x-request-id", "r"),)))
+            assert (found.reason, found.retry_seconds, found.request_id) == ("OVERLOADED", 1.0, "r")
+        leave.set()
+        assert await asyncio.gather(*served, mark(b"")) == [b""] * 3
+    await server.stop(1)
+
+
+async def test_without_a_folder_for_its_socket_it_says_so_in_one_line(
+    settings: ServerSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder in tmp_path / "nowhere", tmp_path / ("long" * 30):
+        if folder.name != "nowhere":
+            folder.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(folder))
+        with pytest.raises(StartupError, match=r"^READSTATE_ENGINE=native needs a folder for a socket"):
+            async with app.running_server(settings.model_copy(update={"engine": "native"})):
+                pass
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import grpc
 
 from readstate.config import ServerSettings
 from readstate.errors import StartupError
+from readstate.rpc.interceptors import Limiter
 from readstate.rpc.tls import server_credentials
 
 LARGEST_MESSAGE: Final = 1 << 20
@@ -49,8 +50,10 @@ def _connection_age(settings: ServerSettings) -> float:
     return DEFAULT_CONNECTION_AGE if settings.engine == "grpcio" else 0
 
 
-def create(settings: ServerSettings) -> grpc.aio.Server:
+def create(settings: ServerSettings, limiter: Limiter | None = None) -> grpc.aio.Server:
     """A server of the engine that the settings choose, which does not listen yet.
+
+    An engine that can asks `limiter` before anything else is done for a call.
 
     Raises:
         StartupError: the engine is not installed.
@@ -61,7 +64,7 @@ def create(settings: ServerSettings) -> grpc.aio.Server:
         from readstate.rpc.native import NativeServer
     except ImportError as error:
         raise StartupError("READSTATE_ENGINE=native needs pip install 'readstate[native]'") from error
-    return NativeServer(options=options(settings))
+    return NativeServer(limiter, options=options(settings))
 
 
 def bind(server: grpc.aio.Server, settings: ServerSettings) -> int:

@@ -90,14 +90,15 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         verifier = _verifier(settings, keys)
         _observe(metrics, verifier, database)
 
-        grpc_server = server.create(settings)
+        limiter = interceptors.Limiter(settings.max_in_flight, metrics)
+        grpc_server = server.create(settings, limiter)
         registrar = Registrar(
             grpc_server,
             [
                 interceptors.report_errors,
                 *_tracing(settings, stack),
                 interceptors.access_log(metrics),
-                interceptors.Limiter(settings.max_in_flight, metrics),
+                limiter,
                 interceptors.bounded_time(asyncio.get_running_loop()),
                 interceptors.authenticate(verifier, directory),
             ],

@@ -19,7 +19,9 @@ class Limiter:
     """Bounds the calls that are served at once. Health is exempt: an overloaded server is still alive."""
 
     def __init__(self, limit: int, metrics: Metrics) -> None:
-        self._limit = limit
+        self.limit = limit
+        self.exempt = 0
+        """Calls in flight that the limit does not concern."""
         self._in_flight = 0
         self._metrics = metrics
         self._untold = 0
@@ -29,21 +31,30 @@ class Limiter:
     async def __call__(self, call_next: Handler, request: Any, call: Call) -> Any:
         """Raises Overloaded."""
         if not call.method.access.token:
-            return await call_next(request, call)
-        if self._in_flight >= self._limit:
-            raise self._refuse()
+            self.exempt += 1
+            try:
+                return await call_next(request, call)
+            finally:
+                self.exempt -= 1
+        if self._in_flight >= self.limit:
+            raise self.refuse()
         self._in_flight += 1
         try:
             return await call_next(request, call)
         finally:
             self._in_flight -= 1
 
-    def _refuse(self) -> Overloaded:
+    def refuse(self) -> Overloaded:
         """What to tell a call that finds no place. It is counted."""
         self._metrics.shed.inc()
         self._untold += 1
         now = time.monotonic()
         if now - self._told_at >= LOG_SECONDS:
-            log.warning("overloaded: calls are shed", calls=self._untold, limit=self._limit)
+            log.warning("overloaded: calls are shed", calls=self._untold, limit=self.limit)
             self._untold, self._told_at = 0, now
         return Overloaded()
+
+    def refuse_unseen(self, method: str) -> Overloaded:
+        """As `refuse`, for a call that no interceptor sees: it is counted among the calls as well."""
+        self._metrics.calls.labels(method, "RESOURCE_EXHAUSTED").inc()
+        return self.refuse()

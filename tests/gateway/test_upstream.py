@@ -18,6 +18,7 @@ from readstate.config import ServerSettings
 from readstate.errors import DatabaseUnavailable, StartupError
 from readstate.gateway import app as gateway_app
 from readstate.server import app
+from readstate.server.app import RunningServer
 from readstate.store.marks.store import MarkStore
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.rpc.test_tls import Authority, authority
@@ -83,6 +84,12 @@ async def test_a_server_that_is_away_is_unavailable_at_once(port: int) -> None:
 async def test_many_calls_at_once_to_a_server_that_is_away_are_all_answered(port: int) -> None:
     async with rest_for(port) as (rest, _):
         assert set(await asyncio.gather(*(ask(rest) for _ in range(100)))) == {UNAVAILABLE}
+
+
+async def test_the_server_may_be_a_list_of_addresses(server: RunningServer, demo_data: None, bearer: Bearer) -> None:
+    async with rest_for(f"ipv4:127.0.0.1:{server.port},127.0.0.1:{server.port}") as (rest, _):
+        rest.headers.update(bearer("ada"))
+        assert await ask(rest) == SUCCESS
 
 
 async def test_a_name_that_is_nobodys_is_unavailable() -> None:

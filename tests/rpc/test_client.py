@@ -128,6 +128,13 @@ async def test_where_nobody_listens_the_service_is_unavailable() -> None:
             await nobody.mark_read([1], timeout=2)
 
 
+async def test_a_list_of_addresses_is_a_target(server: RunningServer, ada: ReadState, settings: ServerSettings) -> None:
+    token = tokens.sign(settings, user="ada")
+    for target in "ipv4:127.0.0.1:{0},127.0.0.1:{0}", "ipv4:///127.0.0.1:{0},127.0.0.1:{0}":
+        async with ReadState(target.format(server.port), token=token) as client:
+            assert (await client.mark_read([1])).matched == 1
+
+
 async def test_a_call_has_a_deadline_and_may_bring_its_own(
     target: str, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

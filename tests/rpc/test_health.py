@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readstate.config import ServerSettings
 from readstate.errors import DatabaseUnavailable
+from readstate.rpc.health_proto import HealthListResponse
 from readstate.server import app
 from readstate.server.app import RunningServer
 from readstate.store import pool
@@ -62,6 +63,13 @@ def database_away(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 async def test_each_service_can_be_checked_without_a_token(health: Any) -> None:
     for service in SERVICES:
         assert (await health.Check(asking(service))).status == SERVING
+
+
+async def test_the_services_are_listed_without_a_token(channel: grpc.aio.Channel) -> None:
+    reply: Any = await channel.unary_unary(
+        "/grpc.health.v1.Health/List", response_deserializer=HealthListResponse.FromString
+    )(b"")  # type: ignore[arg-type]
+    assert {service: status.status for service, status in reply.statuses.items()} == dict.fromkeys(SERVICES, SERVING)
 
 
 async def test_checking_an_unknown_service_is_not_found(health: Any) -> None:

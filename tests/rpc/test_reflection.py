@@ -69,6 +69,7 @@ async def test_symbols_are_described_with_the_json_names_of_their_fields(channel
         ("grpc.reflection.v1.ServerReflection", "grpc/reflection/v1/reflection.proto"),
         ("grpc.reflection.v1.ServerReflection.ServerReflectionInfo", "grpc/reflection/v1/reflection.proto"),
         ("grpc.health.v1.Health.Check", "grpc_health/v1/health.proto"),
+        ("grpc.health.v1.Health.List", "grpc_health/v1/health.proto"),
     ],
 )
 async def test_what_has_no_file_of_its_own_is_described_by_the_file_of_its_parent(

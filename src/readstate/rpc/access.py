@@ -54,6 +54,7 @@ _NOTIFICATION_UPDATES: Final = (
 
 ACCESS: Final = {
     "/grpc.health.v1.Health/Check": PUBLIC,
+    "/grpc.health.v1.Health/List": PUBLIC,
     "/grpc.health.v1.Health/Watch": PUBLIC,
     **dict.fromkeys(_REFLECTION, TOKEN),
     **dict.fromkeys(_EVENT_READS_AND_MARKS, ORG_MEMBER),

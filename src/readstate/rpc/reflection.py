@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from readstate.rpc import health_proto
 from readstate.rpc.adapter import Registrar
 
 # The two versions of the protocol differ only in the name of their package. The library knows only the older one.
@@ -67,11 +68,17 @@ def _with_json_names(services: Sequence[str]) -> descriptor_pool.DescriptorPool:
         pool.Add(proto)
 
     for service in services:
-        add(descriptor_pool.Default().FindFileContainingSymbol(service))
+        add(_file_of(service))
     # The messages in the details of errors, so that grpcurl can show them.
     add(error_details_pb2.DESCRIPTOR)
     pool.Add(_newer_protocol())
     return pool
+
+
+def _file_of(service: str) -> FileDescriptor:
+    if service == health_proto.SERVICE:
+        return health_proto.FILE
+    return descriptor_pool.Default().FindFileContainingSymbol(service)
 
 
 def _newer_protocol() -> descriptor_pb2.FileDescriptorProto:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import grpc
 import structlog
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readstate.config import DatabaseSettings, ServerSettings
 from readstate.errors import ServerEnded, StartupError
@@ -17,12 +16,12 @@ from readstate.identity.directory import ClaimsDirectory, DatabaseDirectory, Dir
 from readstate.identity.organizations import OrganizationIds
 from readstate.identity.signing_keys import KeySource, key_source
 from readstate.identity.tokens import TokenVerifier
-from readstate.rpc import interceptors, server
+from readstate.rpc import health_proto, interceptors, server
 from readstate.rpc.access import ACCESS, OPEN_REFLECTION
 from readstate.rpc.adapter import Registrar
 from readstate.rpc.call import Interceptor
 from readstate.rpc.directory.service import DirectoryService
-from readstate.rpc.health import HealthService
+from readstate.rpc.health import HealthService, register_health
 from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.notifications.service import NotificationService
 from readstate.rpc.reflection import register_reflection
@@ -199,8 +198,8 @@ def _register(
     system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
     notifications_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, registrar)
     directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, registrar)
-    health_pb2_grpc.add_HealthServicer_to_server(health, registrar)  # type: ignore[arg-type]  # takes its place
-    register_reflection(registrar, (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name))
+    register_health(registrar, health)
+    register_reflection(registrar, (*SERVICES, health_proto.SERVICE))
     registrar.refuse_unknown_methods()
 
 

@@ -117,6 +117,20 @@ async def test_a_connection_has_a_hundred_calls_at_once_unless_it_is_set(server:
     assert await asyncio.to_thread(_most_streams, server.port) == 100
 
 
+async def test_callers_beyond_that_wait_and_none_is_refused(ada: ReadState, server: RunningServer, wire: Wire) -> None:
+    as_ada = wire.bearer("ada")
+    # As Go's client, which does not repeat what a server has refused.
+    options = [("grpc.enable_retries", 0)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=options) as channel:
+        mark: Any = channel.unary_unary(MARK_READ)
+
+        async def call_often() -> None:
+            for _ in range(10):
+                await mark(ONE.SerializeToString(), metadata=as_ada, timeout=30)
+
+        await asyncio.gather(*(call_often() for _ in range(150)))
+
+
 def _most_streams(port: int) -> int:
     http2 = H2Connection()
     http2.initiate_connection()

@@ -16,9 +16,10 @@ METADATA_SOFT: Final = 16 << 10
 METADATA_HARD: Final = 32 << 10
 """With its defaults grpcio rejects some calls with metadata over 8 KiB, at random. A token alone may have 8 KiB.
 docs/decisions/0018-floods.md says what more would cost."""
-PENDING_CALLS: Final = 100_000
+PENDING_CALLS: Final = 10_000
 """Above its own limit, 1000 to 3000, grpc-core answers calls that we have not seen yet, health's too, with a bare
-CANCELLED. To refuse calls is the limiter's work. Those that wait have another bound: the streams of a connection."""
+CANCELLED. To refuse calls is the limiter's work. Each that waits takes 17 KB or more, also one that its client has
+reset. docs/decisions/0018-floods.md has the measurement."""
 DEFAULT_CONNECTION_AGE: Final = 1800
 
 
@@ -33,6 +34,9 @@ def options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", METADATA_SOFT),
         ("grpc.absolute_max_metadata_size", METADATA_HARD),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        # On, it refuses a new call while an ended one has not been taken apart yet. A Go client with 100 callers on one
+        # connection then found three of four calls UNAVAILABLE.
+        ("grpc.http.overload_protection", 0),
         # src/core/server/server.h names these two.
         ("grpc.server.max_pending_requests", PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS),

@@ -55,16 +55,25 @@ def status_of(error: errors.ReadStateError, request_id: str) -> Status:
     """The whole status: code, public message and details, the request id among them so that a person can quote it."""
     kind = type(error)
     fixed = _of_kind(kind) if error.message == kind.message else _without_request_id(error)
-    request = status_pb2.Status(details=[_packed(error_details_pb2.RequestInfo(request_id=request_id))])
     # Two serialised messages, one after the other, are one message: the fields of the second are added. An overloaded
     # server says this most often, so all but the id is serialised once.
-    details = fixed + request.SerializeToString()
+    before, after = _around_request_id(len(request_id))
+    details = b"".join((fixed, before, request_id.encode("ascii"), after))
     return Status(code_of(error), error.message, (("grpc-status-details-bin", details),))
 
 
 @cache
 def _of_kind(kind: type[errors.ReadStateError]) -> bytes:
     return _without_request_id(kind.__new__(kind))
+
+
+@cache
+def _around_request_id(length: int) -> tuple[bytes, bytes]:
+    """What stands before and after an id of this length, which is at most 128, in a status that holds only the id."""
+    placeholder = "\0" * length
+    info = error_details_pb2.RequestInfo(request_id=placeholder)
+    before, _, after = status_pb2.Status(details=[_packed(info)]).SerializeToString().rpartition(placeholder.encode())
+    return before, after
 
 
 def _without_request_id(error: errors.ReadStateError) -> bytes:

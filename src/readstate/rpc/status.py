@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any as AnyType
 from typing import Final
 
 from google.protobuf.any_pb2 import Any
@@ -53,7 +54,7 @@ class Status:
 
 def status_of(error: errors.ReadStateError, request_id: str) -> Status:
     """The whole status: code, public message and details, the request id among them so that a person can quote it."""
-    kind = type(error)
+    kind: AnyType = type(error)  # mypy finds that exception classes cannot be hashed
     fixed = _of_kind(kind) if error.message == kind.message else _without_request_id(error)
     # Two serialised messages, one after the other, are one message: the fields of the second are added. An overloaded
     # server says this most often, so all but the id is serialised once.

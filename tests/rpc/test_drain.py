@@ -139,7 +139,7 @@ async def test_both_ports_are_free_again(settings: ServerSettings) -> None:
 
 async def test_a_server_that_ends_unasked_says_so(settings: ServerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     grpc_server = server_module.create(settings)
-    monkeypatch.setattr(server_module, "create", lambda _: grpc_server)
+    monkeypatch.setattr(server_module, "create", lambda *_: grpc_server)
 
     async def serve() -> None:
         async with app.running_server(settings) as server:

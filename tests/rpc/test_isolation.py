@@ -68,7 +68,7 @@ async def test_nobody_can_tell_a_foreign_event_from_one_that_does_not_exist(
             answers = set()
             for event_id in foreign, 10_000, 2**63 - 1:
                 multi: Any = channel.unary_unary(f"/readstate.v1.SystemEventService/{method}")
-                metadata = wire.bearer(name)
+                metadata = (*wire.bearer(name), ("x-request-id", "the-same"))
                 request = MarkReadRequest(event_ids=[event_id], with_state=with_state)
                 call = multi(request.SerializeToString(), metadata=metadata)
                 reply = await call

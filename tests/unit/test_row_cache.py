@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from readstate.identity.row_cache import RowCache
+from tests.waiting import until
 
 SECONDS = 60
 
@@ -20,6 +21,10 @@ class Database:
         self.answers = asyncio.Event()
         self.answers.set()
         self.cache = RowCache(self.look_up, seconds=SECONDS, generation=lambda: self.generation, timer=lambda: self.now)
+
+    async def asked(self, times: int) -> None:
+        """Return once so many look-ups have begun."""
+        await until(lambda: len(self.looked_up) == times)
 
     async def look_up(self, text: str) -> int:
         self.looked_up.append(text)
@@ -61,7 +66,7 @@ async def test_a_key_has_a_time_to_live(database: Database) -> None:
 async def test_what_was_asked_of_the_old_server_is_not_kept(database: Database) -> None:
     database.answers.clear()
     asking = asyncio.create_task(database.cache.find("ada"))
-    await asyncio.sleep(0)
+    await database.asked(1)
     database.generation += 1
     database.keys["ada"] = 3
     assert database.cache.cached("bob") is None
@@ -74,12 +79,53 @@ async def test_what_is_forgotten_meanwhile_is_not_kept(database: Database) -> No
     await database.cache.find("bob")
     database.answers.clear()
     asking = asyncio.create_task(database.cache.find("ada"))
-    await asyncio.sleep(0)
+    await database.asked(2)
     database.cache.forget(["bob"])
     database.answers.set()
     assert await asking == 1
     assert database.cache.cached("ada") is None
     assert database.cache.cached("bob") is None
+
+
+async def test_all_who_ask_at_the_same_time_share_one_look_up(database: Database) -> None:
+    database.answers.clear()
+    asking = [asyncio.create_task(database.cache.find(who)) for who in ("ada", "bob") * 450]
+    await database.asked(2)
+    database.answers.set()
+    assert await asyncio.gather(*asking) == [1, 2] * 450
+    assert sorted(database.looked_up) == ["ada", "bob"]
+
+
+async def test_who_leaves_takes_nobody_along(database: Database) -> None:
+    database.answers.clear()
+    first, second = [asyncio.create_task(database.cache.find("ada")) for _ in range(2)]
+    await database.asked(1)
+    first.cancel()
+    await asyncio.sleep(0)
+    database.answers.set()
+    assert await second == 1
+    assert first.cancelled()
+    assert database.looked_up == ["ada"]
+
+
+async def test_nobody_joins_a_look_up_that_began_before_a_write(database: Database) -> None:
+    database.answers.clear()
+    before = asyncio.create_task(database.cache.find("ada"))
+    await database.asked(1)
+    database.keys["ada"] = 3
+    database.cache.forget(["ada"])
+    after = asyncio.create_task(database.cache.find("ada"))
+    await database.asked(2)
+    database.answers.set()
+    assert await after == 3
+    assert await before == 1
+    assert database.cache.cached("ada") == 3
+
+
+async def test_a_look_up_that_fails_is_told_to_all_who_asked(database: Database) -> None:
+    results = await asyncio.gather(*(database.cache.find("zoe") for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [KeyError] * 3
+    assert database.looked_up == ["zoe"]
 
 
 async def test_a_look_up_that_fails_leaves_nothing(database: Database) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from cachetools import TTLCache
-
 from readstate.errors import DirectoryFromClaims, Migrating, UnknownUser
-from readstate.identity.row_cache import CACHED, RowCache
+from readstate.identity.row_cache import RowCache
 from readstate.model import Claims, Member, NewMember, OrgMember
 from readstate.store.members import MemberStore
 
@@ -97,7 +95,7 @@ class ClaimsDirectory:
         self._start_read = start_read
         self._member_keys = RowCache(members.find_or_make, seconds=KEY_SECONDS, generation=members.generation)
         self._org_keys = RowCache(members.org_key, seconds=KEY_SECONDS, generation=members.generation)
-        self._started: TTLCache[OrgMember, bool] = TTLCache(CACHED, KEY_SECONDS)
+        self._started = RowCache(self._start, seconds=KEY_SECONDS, generation=members.generation)
 
     def cached(self, claims: Claims) -> Member | None:
         member_key = self._member_keys.cached(claims.user_id)
@@ -106,7 +104,7 @@ class ClaimsDirectory:
         if claims.org_id is None:
             return Member(member_key, None)
         org_key = self._org_keys.cached(claims.org_id)
-        if org_key is None or (self._start_read and OrgMember(member_key, org_key) not in self._started):
+        if org_key is None or (self._start_read and not self._started.cached(OrgMember(member_key, org_key))):
             return None
         return Member(member_key, org_key)
 
@@ -116,7 +114,9 @@ class ClaimsDirectory:
             return Member(member_key, None)
         org_key = await self._org_keys.find(claims.org_id)
         if self._start_read:
-            await self._start(OrgMember(member_key, org_key))
+            # During an upgrade nobody has a read state that could be counted. Marking goes on.
+            with suppress(Migrating):
+                await self._started.find(OrgMember(member_key, org_key))
         return Member(member_key, org_key)
 
     async def recipients(self, org_id: str, user_ids: Sequence[str]) -> dict[str, OrgMember]:
@@ -125,11 +125,9 @@ class ClaimsDirectory:
         member_keys = await self._members.find_or_make_all(user_ids)
         return {user_id: OrgMember(member_key, org_key) for user_id, member_key in member_keys.items()}
 
-    async def _start(self, member: OrgMember) -> None:
-        # During an upgrade nobody has a read state that could be counted. Marking goes on.
-        with suppress(Migrating):
-            await self._members.start_read(member)
-            self._started[member] = True
+    async def _start(self, member: OrgMember) -> bool:
+        await self._members.start_read(member)
+        return True
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
         raise DirectoryFromClaims

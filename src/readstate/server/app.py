@@ -85,7 +85,9 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         members, replies, marks = MemberStore(database), IdempotencyStore(database), MarkStore(database, metrics)
         directory = _directory(settings, members)
         health = HealthService(SERVICES)
-        readiness = Readiness(database.ping, health.report)
+        # A connection of its own: what callers do to the pool must not take the server out of rotation.
+        probe = await stack.enter_async_context(pool.connect(settings.model_copy(update={"pool_size": 1})))
+        readiness = Readiness(probe.ping, health.report)
         verifier = _verifier(settings, keys)
         _observe(metrics, verifier, database)
 

@@ -163,7 +163,7 @@ class ServerSettings(DatabaseSettings, TokenSettings):
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
     """Certificates of clients must be signed by this CA: mutual TLS."""
-    max_in_flight: int = Field(default=1000, ge=1)
+    max_in_flight: int = Field(default=2000, ge=1)
     """Calls served at once; a further one is answered RESOURCE_EXHAUSTED."""
     max_concurrent_streams: int = Field(default=100, ge=1, le=LARGEST_INT32)
     """Calls at once on one connection; HTTP/2 makes a further one wait in the client."""

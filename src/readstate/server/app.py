@@ -101,7 +101,9 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
                 interceptors.access_log(metrics),
                 limiter,
                 interceptors.bounded_time(asyncio.get_running_loop()),
-                interceptors.authenticate(verifier, directory),
+                interceptors.authenticate(verifier),
+                interceptors.Share(settings.max_in_flight, metrics),
+                interceptors.authorize(directory),
             ],
             ACCESS | (OPEN_REFLECTION if open_reflection else {}),
         )

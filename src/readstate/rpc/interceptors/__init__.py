@@ -6,8 +6,10 @@ the parser.
 
 from readstate.rpc.interceptors.access_log import access_log
 from readstate.rpc.interceptors.authenticate import authenticate
+from readstate.rpc.interceptors.authorize import authorize
 from readstate.rpc.interceptors.bounded_time import bounded_time
 from readstate.rpc.interceptors.limiter import Limiter
 from readstate.rpc.interceptors.report_errors import report_errors
+from readstate.rpc.interceptors.share import Share
 
-__all__ = ["Limiter", "access_log", "authenticate", "bounded_time", "report_errors"]
+__all__ = ["Limiter", "Share", "access_log", "authenticate", "authorize", "bounded_time", "report_errors"]

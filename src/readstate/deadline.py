@@ -4,16 +4,17 @@ All figures are seconds and upper bounds. No step outlasts the one above it, so 
 
     client    |----------------------------------------------------------|  6     CLIENT, the gateway's too
     call      |------------------------------------------------|            5     CALL, or the client's where less
-    queue     |-----|                                                             until a writer is free
-    batch           |-----------|                                           1     BATCH, its own: not its calls'
+    queue     |-----|                                                             until its batch leaves
+    batch           |------------------------------------------|                  until its last caller leaves
     acquire         |--|                                                    1     ACQUIRE, or half of what remains
       host          |-|                                                     0.3   HEAD_START, then another is tried too
-    statement          |-----|                                                    what remains but RESERVE, or half
-    release                  |--|                                           0.25  RELEASE
+    statement          |-----------------------------------|                      what remains but RESERVE, or half
+    release                                                |--|             0.25  RELEASE
 
-A call that goes alone takes the last three steps within its own time, a batch within its second. BEGIN, COMMIT and
-ROLLBACK belong to the statement, and each has at most 2 s (TRANSACTION). Behind all of it PostgreSQL ends a statement
-after 5 s and a wait for a lock after 1 s: the role's defaults, which `readstate migrate --role-defaults` sets.
+A call that goes alone takes the last three steps within its own time, a batch within the time of the call in it that
+has most. BEGIN, COMMIT and ROLLBACK belong to the statement, and each has at most 2 s (TRANSACTION). Behind all of it
+PostgreSQL ends a statement after 5 s and a wait for a lock after 1 s: the role's defaults, which `readstate migrate
+--role-defaults` sets.
 
 Three checks live outside of calls: readiness gives the database 1 s (READINESS), the watch for a fail-over gives the
 primary 0.5 s (PRIMARY), and the gateway gives the server's health 2 s (GATEWAY_READINESS).
@@ -34,7 +35,23 @@ CALL_SECONDS: Final = 5.0
 """What one call may take, also where its client allows more or names no deadline."""
 
 BATCH_SECONDS: Final = 1.0
-"""What a batch of calls may take. It is not bound by its calls' deadlines: the shortest would fail them all."""
+"""What a batch of records, or of look-ups of counts, may take."""
+
+SLOW_SECONDS: Final = 0.1
+"""From here on a batch's statement is slow, and the next batch waits for more calls."""
+
+GATHER_SECONDS: Final = 0.25
+"""How long it waits at most; otherwise for a tenth of the statement's time."""
+
+PATIENCE_SECONDS: Final = 0.1
+"""How long calls wait for one of two batches to end before a third leaves. A fourth leaves after twice the time, and so
+on: with statements of 4 s, six batches in flight let no call wait longer than the 0.7 s that it can spare."""
+
+LOCK_SECONDS: Final = 0.1
+"""How long a part of a batch that was split waits for a lock. The role's second is for whoever goes alone."""
+
+DRAIN_SECONDS: Final = 1.0
+"""What a server that ends gives batches whose callers have left."""
 
 ACQUIRE_SECONDS: Final = 1.0
 """Bounds taking a connection from the pool, which may have to open it first: with TLS and a password that takes seven
@@ -83,10 +100,15 @@ def within(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
+def ends_at() -> float:
+    """When time is up, on the clock of `time.monotonic`; in `CALL_SECONDS` where no call is being served."""
+    ends_at = _ends_at.get(None)
+    return time.monotonic() + CALL_SECONDS if ends_at is None else ends_at
+
+
 def remaining() -> float:
     """Seconds left, negative when time is up; `CALL_SECONDS` where no call is being served."""
-    ends_at = _ends_at.get(None)
-    return CALL_SECONDS if ends_at is None else ends_at - time.monotonic()
+    return ends_at() - time.monotonic()
 
 
 def acquire_seconds(remaining: float) -> float:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from readstate.config import DatabaseSettings, load
 from readstate.errors import Overloaded, ReadStateError
 from readstate.model import MarkResult, OrgMember
-from readstate.store import group_commit, pool
+from readstate.store import pool
+from readstate.store.group_commit import commit
 from readstate.store.marks.store import MarkStore
 from readstate.store.pool import Database
 from readstate.telemetry.metrics import Metrics
@@ -166,7 +167,7 @@ async def test_calls_that_a_cancelled_writer_leaves_behind_are_written(
     async with busy_writers(marks, metrics, monkeypatch) as calls:
         calls.append(asyncio.create_task(marks.mark_read(OrgMember(1, 1), [3])))
         await until(lambda: queued(metrics) == 1)
-        for writer in marks._reads._writers:
+        for writer in marks._commit._writers:
             writer.cancel()
     results = await asyncio.wait_for(asyncio.gather(*calls), SECONDS)
     assert [result.matched for result in results] == [1, 1, 1]
@@ -178,7 +179,7 @@ async def test_a_full_queue_refuses_before_it_writes(
     connection: Connection, marks: MarkStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await data.load(connection, events=100, members=1)
-    monkeypatch.setattr(group_commit, "LONGEST_QUEUE", 10)
+    monkeypatch.setattr(commit, "LONGEST_QUEUE", 10)
     calls = [marks.mark_read(OrgMember(1, 1), [i]) for i in range(1, 101)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     refused = {i for i, result in enumerate(results, 1) if isinstance(result, Overloaded)}

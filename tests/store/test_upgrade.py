@@ -16,6 +16,7 @@ from readstate.model import EventQuery, NewMember, NotificationContent, OrgMembe
 from readstate.store import indexes, pool
 from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
+from readstate.store.marks.writer import Mark
 from readstate.store.members import MemberStore
 from readstate.store.migrate import migrate
 from readstate.store.notifications.store import NotificationStore
@@ -195,7 +196,7 @@ async def test_finishing_waits_for_a_mark_without_a_cursor(before: Connection, e
         marks, inbox = MarkStore(database, Metrics()), InboxStore(database)
 
         async def mark_and_wait() -> None:
-            await marks._reads._alone(OrgMember(1, 1), [3])
+            await marks._reads._alone(Mark(OrgMember(1, 1), [3]))
             marked.set()
             await go_on.wait()
 

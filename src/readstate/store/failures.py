@@ -28,6 +28,17 @@ class DuplicateKey(Internal):
     """A unique key is taken: rolled back, and worth another try where the key is drawn anew."""
 
 
+class RowLocked(DatabaseUnavailable):
+    """Another transaction has held a row for as long as one waits for it: rolled back, and worth another try later."""
+
+
+class RowRefused(Internal):
+    """A value, a constraint or a trigger does not let a row be written: rolled back."""
+
+
+CAUSED_BY_ROWS: Final = (RowLocked, RowRefused, DuplicateKey, SerializationConflict)
+"""Other rows in the same statement are no part of it."""
+
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
@@ -42,7 +53,12 @@ _LOST: Final = (
 )
 _CONFLICT: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _OUT_OF_TIME: Final = (asyncpg.QueryCanceledError, TimeoutError)
-_SHORT_OF_RESOURCES: Final = (asyncpg.InsufficientResourcesError, asyncpg.LockNotAvailableError)
+_REFUSED: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.WithCheckOptionViolationError,
+    asyncpg.PLPGSQLError,
+)
 
 
 def translate(error: BaseException) -> ReadStateError:
@@ -58,9 +74,32 @@ def translate(error: BaseException) -> ReadStateError:
             return SerializationConflict()
         case asyncpg.UniqueViolationError():
             return DuplicateKey()
-        case _ if isinstance(error, _SHORT_OF_RESOURCES):
+        case asyncpg.LockNotAvailableError():
+            return RowLocked()
+        case asyncpg.InsufficientResourcesError():
             return DatabaseUnavailable()
+        case _ if isinstance(error, _REFUSED):
+            return RowRefused()
         case _ if isinstance(error, (*_LOST, OSError)):
             return ConnectionLost()
         case _:
             return Internal()
+
+
+def cause_of(error: BaseException) -> str:
+    """One word for what went wrong, for logs and metrics. There are few of them."""
+    match error:
+        case RowLocked():
+            return "lock"
+        case RowRefused() | DuplicateKey():
+            return "row"
+        case SerializationConflict():
+            return "conflict"
+        case OutOfTime():
+            return "slow"
+        case ConnectionLost():
+            return "lost"
+        case DatabaseUnavailable():
+            return "unavailable"
+        case _:
+            return "other"

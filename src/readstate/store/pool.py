@@ -4,8 +4,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final, TypeAlias, TypeVar
 
@@ -37,6 +37,9 @@ COMPLAINT_SECONDS: Final = 60.0
 """Between two lines of the log that say the same."""
 
 log = structlog.get_logger("readstate.store")
+
+# Of this transaction alone: no session state.
+LIMIT_LOCKS: Final = "SELECT set_config('lock_timeout', $1, true)"
 
 Row: TypeAlias = asyncpg.Record
 T = TypeVar("T")
@@ -75,6 +78,19 @@ def _time_left() -> float:
     if (remaining := deadline.remaining()) <= 0:
         raise OutOfTime
     return remaining
+
+
+_impatient: ContextVar[bool] = ContextVar("readstate_impatient", default=False)
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Work that begins inside waits `LOCK_SECONDS` for a lock instead of the role's time."""
+    token = _impatient.set(True)
+    try:
+        yield
+    finally:
+        _impatient.reset(token)
 
 
 _joined: ContextVar[Connection | None] = ContextVar("readstate_transaction", default=None)
@@ -152,7 +168,11 @@ class Database:
     async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._connection() as connection:
             try:
-                return await work(connection)
+                if not _impatient.get():
+                    return await work(connection)
+                async with connection.transaction():
+                    await connection.rows(LIMIT_LOCKS, f"{deadline.LOCK_SECONDS}s")
+                    return await work(connection)
             except DRIVER_ERRORS as error:
                 translated = translate(error)
                 if isinstance(translated, ConnectionLost):
@@ -192,6 +212,11 @@ class Database:
     def generation(self) -> int:
         """Another number with each connection that was opened: the newest may lead to another server."""
         return self._connector.opened
+
+    @property
+    def size(self) -> int:
+        """Connections that it may open."""
+        return self._pool.get_max_size()
 
     @property
     def connections(self) -> tuple[int, int]:

@@ -87,8 +87,8 @@ class Metrics(ProcessMetrics):
         self._queue = Gauge("readstate_batch_queue", "Calls waiting to be written.", ["lane"], registry=self.registry)
         self._fallbacks = Counter(
             "readstate_batch_fallbacks",
-            "Calls that went alone after their batch failed.",
-            ["lane"],
+            "Batches that were not written as they were, by cause.",
+            ["lane", "cause"],
             registry=self.registry,
         )
         self.pool = Gauge(
@@ -98,10 +98,11 @@ class Metrics(ProcessMetrics):
     def lane(self, name: str) -> "LaneMetrics":
         """The metrics of one lane of group commit."""
         return LaneMetrics(
+            name=name,
             batch_size=self._batch_size.labels(name),
             wait=self._batch_wait.labels(name),
             queue=self._queue.labels(name),
-            fallbacks=self._fallbacks.labels(name),
+            fallbacks=lambda cause: self._fallbacks.labels(name, cause),
         )
 
     def count_token_cache(self, hits: Callable[[], int], misses: Callable[[], int]) -> None:
@@ -113,10 +114,12 @@ class Metrics(ProcessMetrics):
 class LaneMetrics:
     """Metrics of one lane of group commit."""
 
+    name: str
     batch_size: Histogram
     wait: Histogram
     queue: Gauge
-    fallbacks: Counter
+    fallbacks: Callable[[str], Counter]
+    """By cause: one of few words."""
 
 
 class _TokenCache(Collector):

@@ -16,6 +16,7 @@ from readstate.store import pool
 from readstate.store.events import EventStore
 from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
+from readstate.store.marks.writer import Mark
 from readstate.store.members import MemberStore
 from readstate.store.read_cursor.tidy import CursorTidier
 from readstate.telemetry.metrics import Metrics
@@ -85,12 +86,12 @@ class Server:
         """Of the mark that the current task has made, without the state that was asked for with it."""
         submit = self.marks._reads.submit
 
-        async def noted(member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
-            result = await submit(member, event_ids)
+        async def noted(mark: Mark, **whose: Any) -> MarkResult:
+            result = await submit(mark, **whose)
             self.own_result.set(result)
             return result
 
-        self.marks._reads.submit = noted  # type: ignore[method-assign]
+        self.marks._reads.submit = noted  # type: ignore[method-assign, assignment]
         self.inbox = InboxStore(database)
         self.events = EventStore(database)
         self.members = MemberStore(database)

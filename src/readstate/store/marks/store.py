@@ -1,28 +1,29 @@
 """Read marks: which member has read which event."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 from readstate.model import MarkResult, OrgMember
-from readstate.store.group_commit import GroupCommit
+from readstate.store.group_commit import GroupCommit, Lane
 from readstate.store.inbox.count import UnreadCounts
 from readstate.store.marks.sql import MARK_READ_TOGETHER, MARK_UNREAD_TOGETHER
-from readstate.store.marks.writer import MarkWriter, ReadWriter
+from readstate.store.marks.writer import Mark, MarkWriter, ReadWriter
 from readstate.store.pool import Database
-from readstate.telemetry.metrics import LaneMetrics, Metrics
+from readstate.telemetry.metrics import Metrics
 
 
 class MarkStore:
     """The mark table. Both methods are safe to repeat, take distinct ids in any order, and raise as `Database.run`.
 
-    Calls at the same time share statements: see GroupCommit for what that promises.
+    Calls at the same time share statements: see `store.group_commit` for what that promises.
     """
 
     def __init__(self, database: Database, metrics: Metrics) -> None:
         self._counts = UnreadCounts(database)
-        self._reads = _lane(ReadWriter(database, MARK_READ_TOGETHER), metrics.lane("read"))
-        self._unreads = _lane(MarkWriter(database, MARK_UNREAD_TOGETHER), metrics.lane("unread"))
+        self._commit = GroupCommit(database.size)
+        reads, unreads = ReadWriter(database, MARK_READ_TOGETHER), MarkWriter(database, MARK_UNREAD_TOGETHER)
+        self._reads = self._commit.lane(reads.alone, reads.together, metrics.lane("read"))
+        self._unreads = self._commit.lane(unreads.alone, unreads.together, metrics.lane("unread"))
 
     async def mark_read(self, member: OrgMember, event_ids: Sequence[int], with_state: bool = False) -> MarkResult:
         """Mark the events of the member's organisation as read; other ids name nothing. The first mark wins.
@@ -40,18 +41,19 @@ class MarkStore:
 
     async def drain(self) -> None:
         """Wait for writes in flight, also those whose callers have left."""
-        await asyncio.gather(self._reads.drain(), self._unreads.drain())
+        await self._commit.drain()
 
     async def _mark(
-        self, lane: GroupCommit, member: OrgMember, event_ids: Sequence[int], with_state: bool
+        self, lane: Lane[Mark, MarkResult], member: OrgMember, event_ids: Sequence[int], with_state: bool
     ) -> MarkResult:
         if not with_state:
-            return await lane.submit(member, event_ids)
+            return await _submit(lane, member, event_ids)
         await self._counts.require_finished()
-        result = await lane.submit(member, event_ids)
+        result = await _submit(lane, member, event_ids)
         state = await self._counts.of(member)
         return replace(result, version=state.version, state=state)
 
 
-def _lane(writer: MarkWriter, metrics: LaneMetrics) -> GroupCommit:
-    return GroupCommit(writer.alone, writer.together, metrics)
+async def _submit(lane: Lane[Mark, MarkResult], member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
+    who = member.org_key, member.member_key
+    return await lane.submit(Mark(member, event_ids), who=who, org_key=member.org_key, size=len(event_ids))

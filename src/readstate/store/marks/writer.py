@@ -1,15 +1,22 @@
 """How marks are written: alone, waiting for the member's cursor, or together, skipping the cursors that are busy."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from readstate.model import MarkResult, OrgMember
 from readstate.store.failures import SerializationConflict
-from readstate.store.group_commit import Write
 from readstate.store.marks.sql import MARK_READ
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.read_cursor.lock import lock
 from readstate.store.read_cursor.sql import MAKE_CURSORS
+
+
+@dataclass(slots=True)
+class Mark:
+    """What one call wants to be marked. `event_ids` are distinct."""
+
+    member: OrgMember
+    event_ids: Sequence[int]
 
 
 class MarkWriter:
@@ -19,21 +26,20 @@ class MarkWriter:
         self._database = database
         self._statement = statement
 
-    async def alone(self, member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
+    async def alone(self, mark: Mark) -> MarkResult:
         """One call. Waits for the cursor in a statement of its own: the next one sees the rows as of the lock."""
-        batch = [Write(member, event_ids, asyncio.get_running_loop().create_future())]
 
         async def work(connection: Connection) -> MarkResult:
             async with connection.transaction():
-                await lock(connection, member)
-                (result,) = await self._write(connection, batch)
+                await lock(connection, mark.member)
+                (result,) = await self._write(connection, [mark])
                 if result is None:  # a removed member's cursor was deleted in between
                     raise SerializationConflict
                 return result
 
         return await self._database.run(work, repeatable=True)
 
-    async def together(self, batch: Sequence[Write]) -> list[MarkResult | None]:
+    async def together(self, batch: Sequence[Mark]) -> list[MarkResult | None]:
         """Many calls. None for one whose cursor is busy. A cursor that is missing is made, and its calls go again."""
 
         async def work(connection: Connection) -> list[MarkResult | None]:
@@ -47,22 +53,23 @@ class MarkWriter:
 
         return await self._database.run(work, repeatable=True)
 
-    async def _write(self, connection: Connection, batch: Sequence[Write]) -> list[MarkResult | None]:
+    async def _write(self, connection: Connection, batch: Sequence[Mark]) -> list[MarkResult | None]:
         return _results(batch, await connection.rows(self._statement, *_columns(batch)))
 
 
 class ReadWriter(MarkWriter):
     """Marks as read."""
 
-    async def alone(self, member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
+    async def alone(self, mark: Mark) -> MarkResult:
         # In one statement where there is a cursor: a mark needs no newer snapshot than its lock.
-        (row,) = await self._database.rows(MARK_READ, member.org_key, member.member_key, event_ids, repeatable=True)
+        org_key, member_key = mark.member.org_key, mark.member.member_key
+        (row,) = await self._database.rows(MARK_READ, org_key, member_key, mark.event_ids, repeatable=True)
         if row["version"] is None:
-            return await super().alone(member, event_ids)
+            return await super().alone(mark)
         return MarkResult(row["changed"], row["matched"], row["version"])
 
 
-def _results(batch: Sequence[Write], rows: Sequence[Row]) -> list[MarkResult | None]:
+def _results(batch: Sequence[Mark], rows: Sequence[Row]) -> list[MarkResult | None]:
     results: list[MarkResult | None] = [None] * len(batch)
     changed = {batch[row["call"]].member for row in rows if row["changed"]}
     for row in rows:
@@ -79,16 +86,16 @@ def _keys(members: Iterable[OrgMember]) -> tuple[list[int], list[int]]:
     return [org_key for org_key, _ in pairs], [member_key for _, member_key in pairs]
 
 
-def _columns(batch: Sequence[Write]) -> tuple[list[int], list[int], list[int], list[int]]:
+def _columns(batch: Sequence[Mark]) -> tuple[list[int], list[int], list[int], list[int]]:
     """One entry for each id of each call: the call's place in the batch, organisation, member and event."""
     calls: list[int] = []
     org_keys: list[int] = []
     member_keys: list[int] = []
     event_ids: list[int] = []
-    for call, write in enumerate(batch):
-        count = len(write.event_ids)
+    for call, mark in enumerate(batch):
+        count = len(mark.event_ids)
         calls += [call] * count
-        org_keys += [write.member.org_key] * count
-        member_keys += [write.member.member_key] * count
-        event_ids += write.event_ids
+        org_keys += [mark.member.org_key] * count
+        member_keys += [mark.member.member_key] * count
+        event_ids += mark.event_ids
     return calls, org_keys, member_keys, event_ids

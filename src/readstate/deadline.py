@@ -34,9 +34,6 @@ CLIENT_SECONDS: Final = 6.0
 CALL_SECONDS: Final = 5.0
 """What one call may take, also where its client allows more or names no deadline."""
 
-BATCH_SECONDS: Final = 1.0
-"""What a batch of records, or of look-ups of counts, may take."""
-
 SLOW_SECONDS: Final = 0.1
 """From here on a batch's statement is slow, and the next batch waits for more calls."""
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from readstate import deadline
 from readstate.config import DatabaseSettings, load
 from readstate.store import pool
 from readstate.store.inbox import pages
@@ -53,8 +52,6 @@ def _small_and_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "ROWS_LOOKED_AT", 2)
     for nap in NAPS:
         nap.plant(monkeypatch)
-    # A batch that runs out of time may be committed, and its calls, repeated, then change nothing.
-    monkeypatch.setattr(deadline, "BATCH_SECONDS", 4.0)
 
 
 # Histories differ from run to run, so there is nothing to shrink and nothing to remember.

@@ -7,12 +7,14 @@ from typing import Any
 import asyncpg
 import pytest
 
+from readstate import deadline
 from readstate.errors import (
     DatabaseUnavailable,
     EventIdsExhausted,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     Internal,
+    OutOfTime,
     Overloaded,
 )
 from readstate.model import LARGEST_EVENT_ID, KeyedRequest, NewSystemEvent
@@ -23,6 +25,13 @@ from readstate.store.pool import Database
 from tests.store.data import Connection
 from tests.waiting import SECONDS, until
 
+# A sequence counts statements whose transactions are rolled back as well.
+SLOW = """
+CREATE SEQUENCE statements;
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM nextval('statements'), pg_sleep(3); RETURN NULL; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON system_event FOR EACH STATEMENT EXECUTE FUNCTION slow();
+"""
 TRANSACTIONS = "SELECT count(DISTINCT xmin::text)::int FROM system_event"
 
 
@@ -105,6 +114,18 @@ async def test_what_the_database_refuses_fails_only_its_own_call(connection: Con
     assert isinstance(second, Internal)
     assert sorted([first, third]) == [[3], [4]]
     assert await stored(connection) == [1, 2, 3, 4]
+
+
+async def test_a_slow_database_is_not_asked_again_call_by_call(connection: Connection, events: EventStore) -> None:
+    await connection.execute(SLOW)
+
+    async def call() -> list[int]:
+        deadline.start(1)
+        return await events.record("acme", [event()])
+
+    results = await asyncio.gather(*(asyncio.create_task(call()) for _ in range(20)), return_exceptions=True)
+    assert {type(result) for result in results} == {OutOfTime}
+    assert await connection.fetchval("SELECT last_value FROM statements") == 1
 
 
 async def test_a_batch_with_an_unknown_outcome_is_repeated_only_where_that_is_safe(

@@ -131,4 +131,4 @@ class EventStore:
             # The server rolls back what it was not told to commit, and what it answers with an error.
             if committing and isinstance(error, (ConnectionLost, OutOfTime)):
                 raise
-            raise RolledBack from error
+            raise RolledBack(error) from error

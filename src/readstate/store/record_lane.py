@@ -5,6 +5,7 @@ commit carries decides how much an organisation can record.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from readstate import deadline
-from readstate.errors import DatabaseUnavailable, Overloaded, ReadStateError
+from readstate.errors import DatabaseUnavailable, OutOfTime, Overloaded, ReadStateError
 from readstate.model import KeyedRequest, NewSystemEvent
 
 MOST_EVENTS: Final = 2_000
@@ -64,6 +65,10 @@ Outcome: TypeAlias = Recorded | ReadStateError
 class RolledBack(Exception):
     """Nothing of a batch has been committed, for certain."""
 
+    def __init__(self, cause: ReadStateError) -> None:
+        super().__init__()
+        self.cause = cause
+
 
 class RecordLane:
     """The waiting records of all organisations.
@@ -72,7 +77,8 @@ class RecordLane:
     - A call waits for no other organisation, unless more than `WRITERS` record at once.
     - Calls of one organisation are recorded in the order in which they came. Each is told its own ids or its own error.
     - When a batch has been rolled back for certain, each of its calls goes once more, alone, under its own deadline.
-      Where it may have been committed, only the calls that are safe to repeat do.
+      Where it may have been committed, only the calls that are safe to repeat do. But where the database was too slow
+      for the batch, its calls are told so: one by one they would be slower still.
     - A call that is abandoned leaves the queue; in flight, it may still be committed.
     - Calls are bounded; beyond the bound one is refused with Overloaded, before anything is written.
     """
@@ -89,7 +95,7 @@ class RecordLane:
         """Record, in company where there is some. None says that the call has to go alone."""
         if self._calls >= MOST_CALLS:
             raise Overloaded
-        waiting = _Waiting(record, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(record, asyncio.get_running_loop().create_future(), deadline.ends_at())
         if org_key in self._queues:
             self._queues[org_key].append(waiting)
         else:
@@ -104,7 +110,7 @@ class RecordLane:
     async def drain(self) -> None:
         """Wait for the batches in flight. For the end of a server, when no handler runs any more."""
         if self._writers:
-            await asyncio.wait(self._writers, timeout=deadline.BATCH_SECONDS)
+            await asyncio.wait(self._writers, timeout=deadline.DRAIN_SECONDS)
 
     def _start_writer(self, org_key: int) -> None:
         # In a context of its own: a batch inherits no call's deadline and no call's transaction.
@@ -134,10 +140,10 @@ class RecordLane:
         ]
         with suppress(Exception):
             try:
-                with deadline.within(deadline.BATCH_SECONDS):
+                with deadline.within(max(waiting.ends_at for waiting in batch) - time.monotonic()):
                     outcomes = await self._write(org_key, [waiting.record for waiting in batch])
-            except RolledBack:
-                outcomes = [None] * len(batch)
+            except RolledBack as error:
+                outcomes = [error.cause if isinstance(error.cause, OutOfTime) else None] * len(batch)
             finally:
                 # Whatever a batch dies of, cancellation included, its calls are told.
                 for waiting, outcome in zip(batch, outcomes, strict=True):
@@ -149,6 +155,8 @@ class RecordLane:
 class _Waiting:
     record: Record
     outcome: "asyncio.Future[Outcome | None]"
+    ends_at: float
+    """When its caller leaves, on the clock of `time.monotonic`."""
 
 
 def _next_batch(queue: deque[_Waiting]) -> list[_Waiting]:

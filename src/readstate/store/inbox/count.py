@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from contextvars import Context
 from typing import Final, TypeAlias
 
@@ -31,7 +30,7 @@ SELECT s.last_seq - coalesce(c.read_count, s.pruned_seq) AS unread, s.last_seq A
 
 
 _Answer: TypeAlias = "asyncio.Future[UnreadState | None]"
-"""None says that the look-up failed, or that the cursor has to be settled: the call has to ask alone."""
+"""None says that the look-up broke off, or that the cursor has to be settled: the call has to ask alone."""
 
 
 class UnreadCounts:
@@ -84,18 +83,23 @@ class UnreadCounts:
                 await self._look_up(batch)
 
     async def _look_up(self, batch: Sequence[tuple[OrgMember, _Answer]]) -> None:
+        """Tell everybody. A database that fails one statement would fail hundreds, so nobody asks alone then."""
         states: list[UnreadState | None] = [None] * len(batch)
-        # Whatever a look-up dies of, its calls are told, and ask alone.
-        with suppress(Exception):
-            try:
-                with deadline.within(deadline.BATCH_SECONDS):
-                    states = await self._database.run(
-                        lambda connection: _states(connection, [member for member, _ in batch]), repeatable=True
-                    )
-            finally:
-                for (_, answer), state in zip(batch, states, strict=True):
-                    if not answer.done():
-                        answer.set_result(state)
+        waiting = [answer for _, answer in batch]
+        try:
+            with deadline.within(deadline.CALL_SECONDS):
+                states = await self._database.run(
+                    lambda connection: _states(connection, [member for member, _ in batch]), repeatable=True
+                )
+        except Exception as error:
+            for answer in waiting:
+                if not answer.done():
+                    answer.set_exception(error)
+        finally:
+            # Also of a look-up that a library has cancelled.
+            for answer, state in zip(waiting, states, strict=True):
+                if not answer.done():
+                    answer.set_result(state)
 
     async def _alone(self, member: OrgMember) -> UnreadState:
         async def work(connection: Connection) -> UnreadState:

@@ -28,8 +28,8 @@ lint: $(STAMP) ## ruff, mypy and buf
 	$(BIN)/mypy
 	$(BIN)/buf lint
 
-proto: $(STAMP) ## the generated code in src/readstate/v1, from protos/
-	$(BIN)/python protos/generate.py src
+proto: $(STAMP) ## what is generated from protos/: src/readstate/v1 and the descriptor set in deploy/envoy
+	$(BIN)/python protos/generate.py .
 
 bench: $(STAMP) ## the benchmark; QUICK=1 for the short one
 	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)

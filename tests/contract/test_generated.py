@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path("readstate", "v1")
+DESCRIPTORS = Path("deploy", "envoy", "readstate.binpb")
 
 
 def _modules(source: Path) -> dict[str, str]:
@@ -19,11 +20,12 @@ def test_the_checked_in_code_is_what_the_protos_generate(tmp_path: Path) -> None
     )
     assert run.returncode == 0, run.stderr
 
-    fresh, checked_in = _modules(tmp_path), _modules(ROOT / "src")
+    fresh, checked_in = _modules(tmp_path / "src"), _modules(ROOT / "src")
 
     assert checked_in.keys() == fresh.keys(), "run `make proto`"
     differing = [name for name in fresh if fresh[name] != checked_in[name]]
     assert differing == [], "run `make proto`"
+    assert (ROOT / DESCRIPTORS).read_bytes() == (tmp_path / DESCRIPTORS).read_bytes(), "run `make proto`"
 
 
 def test_every_proto_file_has_its_modules() -> None:

@@ -29,7 +29,19 @@ def jar(name: str) -> Path:
 async def generated(language: str, folder: Path, *options: str) -> Path:
     """What openapi-generator makes. It refuses a description that is not valid."""
     java = tool("java", required_by="JAVA")
-    command = [java, "-jar", jar(GENERATOR), "generate", "-i", OPENAPI, "-g", language, "-o", folder, *options]
+    command: list[str | Path] = [
+        java,
+        "-jar",
+        jar(GENERATOR),
+        "generate",
+        "-i",
+        OPENAPI,
+        "-g",
+        language,
+        "-o",
+        folder,
+        *options,
+    ]
     await output(*command)
     return folder
 
@@ -51,7 +63,7 @@ async def test_the_java_client_compiles_and_marks(gateway_url: str, token: str, 
     sources = await generated("java", tmp_path, *options) / "src" / "main" / "java"
     classes = tmp_path / "classes"
     path = os.pathsep.join(map(str, [jar(GENERATOR), jar(ANNOTATIONS), classes]))
-    files = [*sources.rglob("*.java"), PROGRAMS / "Mark.java"]
+    files: list[Path] = [*sources.rglob("*.java"), PROGRAMS / "Mark.java"]
     await output(tool("javac", required_by="JAVA"), "-nowarn", "-proc:none", "-cp", path, "-d", classes, *files)
     printed = await output(tool("java", required_by="JAVA"), "-cp", path, "Mark", gateway_url, token)
     assert printed.splitlines() == ["true 1 2", "401"]
@@ -72,7 +84,7 @@ async def test_the_types_of_openapi_typescript_fit(
 
 
 async def test_spectral_finds_nothing() -> None:
-    options = ["--ruleset", PROGRAMS / "spectral.yaml", "--fail-severity", "hint"]
+    options: list[str | Path] = ["--ruleset", PROGRAMS / "spectral.yaml", "--fail-severity", "hint"]
     await output(npm_program("spectral"), "lint", *options, OPENAPI)
 
 

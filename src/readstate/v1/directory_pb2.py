@@ -24,23 +24,24 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1creadstate/v1/directory.proto\x12\x0creadstate.v1\"P\n\tNewMember\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x13\n\x06org_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\nstart_read\x18\x03 \x01(\x08\x42\t\n\x07_org_id\"@\n\x14UpsertMembersRequest\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.readstate.v1.NewMember\"\x17\n\x15UpsertMembersResponse\"(\n\x14RemoveMembersRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\".\n\x15RemoveMembersResponse\x12\x15\n\rremoved_count\x18\x01 \x01(\x05\x32\xc6\x01\n\x10\x44irectoryService\x12X\n\rUpsertMembers\x12\".readstate.v1.UpsertMembersRequest\x1a#.readstate.v1.UpsertMembersResponse\x12X\n\rRemoveMembers\x12\".readstate.v1.RemoveMembersRequest\x1a#.readstate.v1.RemoveMembersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1creadstate/v1/directory.proto\x12\x0creadstate.v1\"n\n\tNewMember\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x00R\x06userId\x12\x1c\n\x06org_id\x18\x02 \x01(\tB\x00H\x00R\x05orgId\x88\x01\x01\x12\x1d\n\nstart_read\x18\x03 \x01(\x08R\tstartReadB\t\n\x07_org_id\"K\n\x14UpsertMembersRequest\x12\x33\n\x07members\x18\x01 \x03(\x0b\x32\x17.readstate.v1.NewMemberB\x00R\x07members\"\x17\n\x15UpsertMembersResponse\"3\n\x14RemoveMembersRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\x00R\x07userIds\"<\n\x15RemoveMembersResponse\x12#\n\rremoved_count\x18\x01 \x01(\x05R\x0cremovedCount2\xc6\x01\n\x10\x44irectoryService\x12X\n\rUpsertMembers\x12\".readstate.v1.UpsertMembersRequest\x1a#.readstate.v1.UpsertMembersResponse\x12X\n\rRemoveMembers\x12\".readstate.v1.RemoveMembersRequest\x1a#.readstate.v1.RemoveMembersResponseBO\n\x10\x64\x65v.readstate.v1P\x01Z*readstate.dev/gen/readstate/v1;readstatev1\xaa\x02\x0cReadstate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'readstate.v1.directory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.readstate.v1P\001Z*readstate.dev/gen/readstate/v1;readstatev1\252\002\014Readstate.V1'
   _globals['_NEWMEMBER']._serialized_start=46
-  _globals['_NEWMEMBER']._serialized_end=126
-  _globals['_UPSERTMEMBERSREQUEST']._serialized_start=128
-  _globals['_UPSERTMEMBERSREQUEST']._serialized_end=192
-  _globals['_UPSERTMEMBERSRESPONSE']._serialized_start=194
-  _globals['_UPSERTMEMBERSRESPONSE']._serialized_end=217
-  _globals['_REMOVEMEMBERSREQUEST']._serialized_start=219
-  _globals['_REMOVEMEMBERSREQUEST']._serialized_end=259
-  _globals['_REMOVEMEMBERSRESPONSE']._serialized_start=261
-  _globals['_REMOVEMEMBERSRESPONSE']._serialized_end=307
-  _globals['_DIRECTORYSERVICE']._serialized_start=310
-  _globals['_DIRECTORYSERVICE']._serialized_end=508
+  _globals['_NEWMEMBER']._serialized_end=156
+  _globals['_UPSERTMEMBERSREQUEST']._serialized_start=158
+  _globals['_UPSERTMEMBERSREQUEST']._serialized_end=233
+  _globals['_UPSERTMEMBERSRESPONSE']._serialized_start=235
+  _globals['_UPSERTMEMBERSRESPONSE']._serialized_end=258
+  _globals['_REMOVEMEMBERSREQUEST']._serialized_start=260
+  _globals['_REMOVEMEMBERSREQUEST']._serialized_end=311
+  _globals['_REMOVEMEMBERSRESPONSE']._serialized_start=313
+  _globals['_REMOVEMEMBERSRESPONSE']._serialized_end=373
+  _globals['_DIRECTORYSERVICE']._serialized_start=376
+  _globals['_DIRECTORYSERVICE']._serialized_end=574
 # @@protoc_insertion_point(module_scope)

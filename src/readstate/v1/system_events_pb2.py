@@ -26,53 +26,54 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n readstate/v1/system_events.proto\x12\x0creadstate.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x0fMarkReadRequest\x12\x11\n\tevent_ids\x18\x01 \x03(\x03\x12\x12\n\nwith_state\x18\x02 \x01(\x08\"\x99\x01\n\x10MarkReadResponse\x12\x15\n\rchanged_count\x18\x01 \x01(\x05\x12\x15\n\rmatched_count\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x19\n\x0cunread_count\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04head\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x0f\n\r_unread_countB\x07\n\x05_head\":\n\x11MarkUnreadRequest\x12\x11\n\tevent_ids\x18\x01 \x03(\x03\x12\x12\n\nwith_state\x18\x02 \x01(\x08\"\x9b\x01\n\x12MarkUnreadResponse\x12\x15\n\rchanged_count\x18\x01 \x01(\x05\x12\x15\n\rmatched_count\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x19\n\x0cunread_count\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04head\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x0f\n\r_unread_countB\x07\n\x05_head\"Y\n\x19RecordSystemEventsRequest\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12,\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1c.readstate.v1.NewSystemEvent\"\xa4\x02\n\x0eNewSystemEvent\x12\x15\n\x08\x65vent_id\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12(\n\x07payload\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08\x61\x63tor_id\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x17\n\nsubject_id\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x19\n\x0cworkspace_id\x18\x08 \x01(\tH\x03\x88\x01\x01\x42\x0b\n\t_event_idB\x0b\n\t_actor_idB\r\n\x0b_subject_idB\x0f\n\r_workspace_id\"/\n\x1aRecordSystemEventsResponse\x12\x11\n\tevent_ids\x18\x01 \x03(\x03\"\xdd\x02\n\x0bSystemEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x19\n\x0cpayload_json\x18\x05 \x01(\tH\x00\x88\x01\x01\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecorded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08\x61\x63tor_id\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x17\n\nsubject_id\x18\t \x01(\tH\x02\x88\x01\x01\x12\x19\n\x0cworkspace_id\x18\n \x01(\tH\x03\x88\x01\x01\x12\x0c\n\x04read\x18\x0b \x01(\x08\x42\x0f\n\r_payload_jsonB\x0b\n\t_actor_idB\r\n\x0b_subject_idB\x0f\n\r_workspace_id\"\xdc\x02\n\x17ListSystemEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bunread_only\x18\x03 \x01(\x08\x12\r\n\x05types\x18\x04 \x03(\t\x12\x11\n\tactor_ids\x18\x05 \x03(\t\x12\x13\n\x0bsubject_ids\x18\x06 \x03(\t\x12\x15\n\rworkspace_ids\x18\x07 \x03(\t\x12\x31\n\roccurred_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0foccurred_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04skip\x18\n \x01(\x05\x12\x12\n\nwith_total\x18\x0b \x01(\x08\x12-\n\x05order\x18\x0c \x01(\x0e\x32\x1e.readstate.v1.SystemEventOrder\"\xc1\x01\n\x18ListSystemEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.readstate.v1.SystemEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04head\x18\x03 \x01(\x03\x12\x14\n\x0cunread_count\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x12\n\x05total\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06org_id\x18\x07 \x01(\tB\x08\n\x06_total\"\x17\n\x15GetUnreadCountRequest\"M\n\x16GetUnreadCountResponse\x12\x14\n\x0cunread_count\x18\x01 \x01(\x05\x12\x0c\n\x04head\x18\x02 \x01(\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\"2\n\x12MarkAllReadRequest\x12\x12\n\x05up_to\x18\x01 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_up_to\"{\n\x13MarkAllReadResponse\x12\x15\n\rchanged_count\x18\x01 \x01(\x05\x12\x14\n\x0cunread_count\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x17\n\nundo_token\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_undo_token\",\n\x16UndoMarkAllReadRequest\x12\x12\n\nundo_token\x18\x01 \x01(\t\"W\n\x17UndoMarkAllReadResponse\x12\x15\n\rchanged_count\x18\x01 \x01(\x05\x12\x14\n\x0cunread_count\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\"M\n\x12ListReadersRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"F\n\x06Reader\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12+\n\x07read_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x13ListReadersResponse\x12%\n\x07readers\x18\x01 \x03(\x0b\x32\x14.readstate.v1.Reader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*v\n\x10SystemEventOrder\x12\"\n\x1eSYSTEM_EVENT_ORDER_UNSPECIFIED\x10\x00\x12\x1a\n\x16SYSTEM_EVENT_ORDER_SEQ\x10\x01\x12\"\n\x1eSYSTEM_EVENT_ORDER_OCCURRED_AT\x10\x02\x32\xe1\x05\n\x12SystemEventService\x12I\n\x08MarkRead\x12\x1d.readstate.v1.MarkReadRequest\x1a\x1e.readstate.v1.MarkReadResponse\x12O\n\nMarkUnread\x12\x1f.readstate.v1.MarkUnreadRequest\x1a .readstate.v1.MarkUnreadResponse\x12g\n\x12RecordSystemEvents\x12\'.readstate.v1.RecordSystemEventsRequest\x1a(.readstate.v1.RecordSystemEventsResponse\x12\x61\n\x10ListSystemEvents\x12%.readstate.v1.ListSystemEventsRequest\x1a&.readstate.v1.ListSystemEventsResponse\x12[\n\x0eGetUnreadCount\x12#.readstate.v1.GetUnreadCountRequest\x1a$.readstate.v1.GetUnreadCountResponse\x12R\n\x0bMarkAllRead\x12 .readstate.v1.MarkAllReadRequest\x1a!.readstate.v1.MarkAllReadResponse\x12^\n\x0fUndoMarkAllRead\x12$.readstate.v1.UndoMarkAllReadRequest\x1a%.readstate.v1.UndoMarkAllReadResponse\x12R\n\x0bListReaders\x12 .readstate.v1.ListReadersRequest\x1a!.readstate.v1.ListReadersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n readstate/v1/system_events.proto\x12\x0creadstate.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n\x0fMarkReadRequest\x12\x1d\n\tevent_ids\x18\x01 \x03(\x03\x42\x00R\x08\x65ventIds\x12\x1d\n\nwith_state\x18\x02 \x01(\x08R\twithState\"\xd1\x01\n\x10MarkReadResponse\x12#\n\rchanged_count\x18\x01 \x01(\x05R\x0c\x63hangedCount\x12#\n\rmatched_count\x18\x02 \x01(\x05R\x0cmatchedCount\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12&\n\x0cunread_count\x18\x04 \x01(\x05H\x00R\x0bunreadCount\x88\x01\x01\x12\x17\n\x04head\x18\x05 \x01(\x03H\x01R\x04head\x88\x01\x01\x42\x0f\n\r_unread_countB\x07\n\x05_head\"Q\n\x11MarkUnreadRequest\x12\x1d\n\tevent_ids\x18\x01 \x03(\x03\x42\x00R\x08\x65ventIds\x12\x1d\n\nwith_state\x18\x02 \x01(\x08R\twithState\"\xd3\x01\n\x12MarkUnreadResponse\x12#\n\rchanged_count\x18\x01 \x01(\x05R\x0c\x63hangedCount\x12#\n\rmatched_count\x18\x02 \x01(\x05R\x0cmatchedCount\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12&\n\x0cunread_count\x18\x04 \x01(\x05H\x00R\x0bunreadCount\x88\x01\x01\x12\x17\n\x04head\x18\x05 \x01(\x03H\x01R\x04head\x88\x01\x01\x42\x0f\n\r_unread_countB\x07\n\x05_head\"l\n\x19RecordSystemEventsRequest\x12\x17\n\x06org_id\x18\x01 \x01(\tB\x00R\x05orgId\x12\x36\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1c.readstate.v1.NewSystemEventB\x00R\x06\x65vents\"\xfc\x02\n\x0eNewSystemEvent\x12 \n\x08\x65vent_id\x18\x01 \x01(\x03\x42\x00H\x00R\x07\x65ventId\x88\x01\x01\x12\x14\n\x04type\x18\x02 \x01(\tB\x00R\x04type\x12\x16\n\x05title\x18\x03 \x01(\tB\x00R\x05title\x12\x31\n\x07payload\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x07payload\x12;\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\noccurredAt\x12 \n\x08\x61\x63tor_id\x18\x06 \x01(\tB\x00H\x01R\x07\x61\x63torId\x88\x01\x01\x12$\n\nsubject_id\x18\x07 \x01(\tB\x00H\x02R\tsubjectId\x88\x01\x01\x12(\n\x0cworkspace_id\x18\x08 \x01(\tB\x00H\x03R\x0bworkspaceId\x88\x01\x01\x42\x0b\n\t_event_idB\x0b\n\t_actor_idB\r\n\x0b_subject_idB\x0f\n\r_workspace_id\"9\n\x1aRecordSystemEventsResponse\x12\x1b\n\tevent_ids\x18\x01 \x03(\x03R\x08\x65ventIds\"\xc4\x03\n\x0bSystemEvent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\x03R\x07\x65ventId\x12\x10\n\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x12\n\x04type\x18\x03 \x01(\tR\x04type\x12\x14\n\x05title\x18\x04 \x01(\tR\x05title\x12&\n\x0cpayload_json\x18\x05 \x01(\tH\x00R\x0bpayloadJson\x88\x01\x01\x12;\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\noccurredAt\x12;\n\x0brecorded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrecordedAt\x12\x1e\n\x08\x61\x63tor_id\x18\x08 \x01(\tH\x01R\x07\x61\x63torId\x88\x01\x01\x12\"\n\nsubject_id\x18\t \x01(\tH\x02R\tsubjectId\x88\x01\x01\x12&\n\x0cworkspace_id\x18\n \x01(\tH\x03R\x0bworkspaceId\x88\x01\x01\x12\x12\n\x04read\x18\x0b \x01(\x08R\x04readB\x0f\n\r_payload_jsonB\x0b\n\t_actor_idB\r\n\x0b_subject_idB\x0f\n\r_workspace_id\"\xec\x03\n\x17ListSystemEventsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\x00R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1f\n\x0bunread_only\x18\x03 \x01(\x08R\nunreadOnly\x12\x16\n\x05types\x18\x04 \x03(\tB\x00R\x05types\x12\x1d\n\tactor_ids\x18\x05 \x03(\tB\x00R\x08\x61\x63torIds\x12!\n\x0bsubject_ids\x18\x06 \x03(\tB\x00R\nsubjectIds\x12%\n\rworkspace_ids\x18\x07 \x03(\tB\x00R\x0cworkspaceIds\x12?\n\roccurred_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0coccurredFrom\x12\x43\n\x0foccurred_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0eoccurredBefore\x12\x14\n\x04skip\x18\n \x01(\x05\x42\x00R\x04skip\x12\x1d\n\nwith_total\x18\x0b \x01(\x08R\twithTotal\x12\x36\n\x05order\x18\x0c \x01(\x0e\x32\x1e.readstate.v1.SystemEventOrderB\x00R\x05order\"\x82\x02\n\x18ListSystemEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.readstate.v1.SystemEventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x12\n\x04head\x18\x03 \x01(\x03R\x04head\x12!\n\x0cunread_count\x18\x04 \x01(\x05R\x0bunreadCount\x12\x18\n\x07version\x18\x05 \x01(\x03R\x07version\x12\x19\n\x05total\x18\x06 \x01(\x05H\x00R\x05total\x88\x01\x01\x12\x15\n\x06org_id\x18\x07 \x01(\tR\x05orgIdB\x08\n\x06_total\"\x17\n\x15GetUnreadCountRequest\"i\n\x16GetUnreadCountResponse\x12!\n\x0cunread_count\x18\x01 \x01(\x05R\x0bunreadCount\x12\x12\n\x04head\x18\x02 \x01(\x03R\x04head\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\":\n\x12MarkAllReadRequest\x12\x1a\n\x05up_to\x18\x01 \x01(\x03\x42\x00H\x00R\x04upTo\x88\x01\x01\x42\x08\n\x06_up_to\"\xaa\x01\n\x13MarkAllReadResponse\x12#\n\rchanged_count\x18\x01 \x01(\x05R\x0c\x63hangedCount\x12!\n\x0cunread_count\x18\x02 \x01(\x05R\x0bunreadCount\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12\"\n\nundo_token\x18\x04 \x01(\tH\x00R\tundoToken\x88\x01\x01\x42\r\n\x0b_undo_token\"9\n\x16UndoMarkAllReadRequest\x12\x1f\n\nundo_token\x18\x01 \x01(\tB\x00R\tundoToken\"{\n\x17UndoMarkAllReadResponse\x12#\n\rchanged_count\x18\x01 \x01(\x05R\x0c\x63hangedCount\x12!\n\x0cunread_count\x18\x02 \x01(\x05R\x0bunreadCount\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\"m\n\x12ListReadersRequest\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\x03R\x07\x65ventId\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\x00R\x08pageSize\"V\n\x06Reader\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x33\n\x07read_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06readAt\"m\n\x13ListReadersResponse\x12.\n\x07readers\x18\x01 \x03(\x0b\x32\x14.readstate.v1.ReaderR\x07readers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*v\n\x10SystemEventOrder\x12\"\n\x1eSYSTEM_EVENT_ORDER_UNSPECIFIED\x10\x00\x12\x1a\n\x16SYSTEM_EVENT_ORDER_SEQ\x10\x01\x12\"\n\x1eSYSTEM_EVENT_ORDER_OCCURRED_AT\x10\x02\x32\xe7\x05\n\x12SystemEventService\x12I\n\x08MarkRead\x12\x1d.readstate.v1.MarkReadRequest\x1a\x1e.readstate.v1.MarkReadResponse\x12O\n\nMarkUnread\x12\x1f.readstate.v1.MarkUnreadRequest\x1a .readstate.v1.MarkUnreadResponse\x12g\n\x12RecordSystemEvents\x12\'.readstate.v1.RecordSystemEventsRequest\x1a(.readstate.v1.RecordSystemEventsResponse\x12\x61\n\x10ListSystemEvents\x12%.readstate.v1.ListSystemEventsRequest\x1a&.readstate.v1.ListSystemEventsResponse\x12]\n\x0eGetUnreadCount\x12#.readstate.v1.GetUnreadCountRequest\x1a$.readstate.v1.GetUnreadCountResponse\"\x00\x12T\n\x0bMarkAllRead\x12 .readstate.v1.MarkAllReadRequest\x1a!.readstate.v1.MarkAllReadResponse\"\x00\x12`\n\x0fUndoMarkAllRead\x12$.readstate.v1.UndoMarkAllReadRequest\x1a%.readstate.v1.UndoMarkAllReadResponse\"\x00\x12R\n\x0bListReaders\x12 .readstate.v1.ListReadersRequest\x1a!.readstate.v1.ListReadersResponseBO\n\x10\x64\x65v.readstate.v1P\x01Z*readstate.dev/gen/readstate/v1;readstatev1\xaa\x02\x0cReadstate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'readstate.v1.system_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_SYSTEMEVENTORDER']._serialized_start=2533
-  _globals['_SYSTEMEVENTORDER']._serialized_end=2651
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.readstate.v1P\001Z*readstate.dev/gen/readstate/v1;readstatev1\252\002\014Readstate.V1'
+  _globals['_SYSTEMEVENTORDER']._serialized_start=3325
+  _globals['_SYSTEMEVENTORDER']._serialized_end=3443
   _globals['_MARKREADREQUEST']._serialized_start=113
-  _globals['_MARKREADREQUEST']._serialized_end=169
-  _globals['_MARKREADRESPONSE']._serialized_start=172
-  _globals['_MARKREADRESPONSE']._serialized_end=325
-  _globals['_MARKUNREADREQUEST']._serialized_start=327
-  _globals['_MARKUNREADREQUEST']._serialized_end=385
-  _globals['_MARKUNREADRESPONSE']._serialized_start=388
-  _globals['_MARKUNREADRESPONSE']._serialized_end=543
-  _globals['_RECORDSYSTEMEVENTSREQUEST']._serialized_start=545
-  _globals['_RECORDSYSTEMEVENTSREQUEST']._serialized_end=634
-  _globals['_NEWSYSTEMEVENT']._serialized_start=637
-  _globals['_NEWSYSTEMEVENT']._serialized_end=929
-  _globals['_RECORDSYSTEMEVENTSRESPONSE']._serialized_start=931
-  _globals['_RECORDSYSTEMEVENTSRESPONSE']._serialized_end=978
-  _globals['_SYSTEMEVENT']._serialized_start=981
-  _globals['_SYSTEMEVENT']._serialized_end=1330
-  _globals['_LISTSYSTEMEVENTSREQUEST']._serialized_start=1333
-  _globals['_LISTSYSTEMEVENTSREQUEST']._serialized_end=1681
-  _globals['_LISTSYSTEMEVENTSRESPONSE']._serialized_start=1684
-  _globals['_LISTSYSTEMEVENTSRESPONSE']._serialized_end=1877
-  _globals['_GETUNREADCOUNTREQUEST']._serialized_start=1879
-  _globals['_GETUNREADCOUNTREQUEST']._serialized_end=1902
-  _globals['_GETUNREADCOUNTRESPONSE']._serialized_start=1904
-  _globals['_GETUNREADCOUNTRESPONSE']._serialized_end=1981
-  _globals['_MARKALLREADREQUEST']._serialized_start=1983
-  _globals['_MARKALLREADREQUEST']._serialized_end=2033
-  _globals['_MARKALLREADRESPONSE']._serialized_start=2035
-  _globals['_MARKALLREADRESPONSE']._serialized_end=2158
-  _globals['_UNDOMARKALLREADREQUEST']._serialized_start=2160
-  _globals['_UNDOMARKALLREADREQUEST']._serialized_end=2204
-  _globals['_UNDOMARKALLREADRESPONSE']._serialized_start=2206
-  _globals['_UNDOMARKALLREADRESPONSE']._serialized_end=2293
-  _globals['_LISTREADERSREQUEST']._serialized_start=2295
-  _globals['_LISTREADERSREQUEST']._serialized_end=2372
-  _globals['_READER']._serialized_start=2374
-  _globals['_READER']._serialized_end=2444
-  _globals['_LISTREADERSRESPONSE']._serialized_start=2446
-  _globals['_LISTREADERSRESPONSE']._serialized_end=2531
-  _globals['_SYSTEMEVENTSERVICE']._serialized_start=2654
-  _globals['_SYSTEMEVENTSERVICE']._serialized_end=3391
+  _globals['_MARKREADREQUEST']._serialized_end=192
+  _globals['_MARKREADRESPONSE']._serialized_start=195
+  _globals['_MARKREADRESPONSE']._serialized_end=404
+  _globals['_MARKUNREADREQUEST']._serialized_start=406
+  _globals['_MARKUNREADREQUEST']._serialized_end=487
+  _globals['_MARKUNREADRESPONSE']._serialized_start=490
+  _globals['_MARKUNREADRESPONSE']._serialized_end=701
+  _globals['_RECORDSYSTEMEVENTSREQUEST']._serialized_start=703
+  _globals['_RECORDSYSTEMEVENTSREQUEST']._serialized_end=811
+  _globals['_NEWSYSTEMEVENT']._serialized_start=814
+  _globals['_NEWSYSTEMEVENT']._serialized_end=1194
+  _globals['_RECORDSYSTEMEVENTSRESPONSE']._serialized_start=1196
+  _globals['_RECORDSYSTEMEVENTSRESPONSE']._serialized_end=1253
+  _globals['_SYSTEMEVENT']._serialized_start=1256
+  _globals['_SYSTEMEVENT']._serialized_end=1708
+  _globals['_LISTSYSTEMEVENTSREQUEST']._serialized_start=1711
+  _globals['_LISTSYSTEMEVENTSREQUEST']._serialized_end=2203
+  _globals['_LISTSYSTEMEVENTSRESPONSE']._serialized_start=2206
+  _globals['_LISTSYSTEMEVENTSRESPONSE']._serialized_end=2464
+  _globals['_GETUNREADCOUNTREQUEST']._serialized_start=2466
+  _globals['_GETUNREADCOUNTREQUEST']._serialized_end=2489
+  _globals['_GETUNREADCOUNTRESPONSE']._serialized_start=2491
+  _globals['_GETUNREADCOUNTRESPONSE']._serialized_end=2596
+  _globals['_MARKALLREADREQUEST']._serialized_start=2598
+  _globals['_MARKALLREADREQUEST']._serialized_end=2656
+  _globals['_MARKALLREADRESPONSE']._serialized_start=2659
+  _globals['_MARKALLREADRESPONSE']._serialized_end=2829
+  _globals['_UNDOMARKALLREADREQUEST']._serialized_start=2831
+  _globals['_UNDOMARKALLREADREQUEST']._serialized_end=2888
+  _globals['_UNDOMARKALLREADRESPONSE']._serialized_start=2890
+  _globals['_UNDOMARKALLREADRESPONSE']._serialized_end=3013
+  _globals['_LISTREADERSREQUEST']._serialized_start=3015
+  _globals['_LISTREADERSREQUEST']._serialized_end=3124
+  _globals['_READER']._serialized_start=3126
+  _globals['_READER']._serialized_end=3212
+  _globals['_LISTREADERSRESPONSE']._serialized_start=3214
+  _globals['_LISTREADERSRESPONSE']._serialized_end=3323
+  _globals['_SYSTEMEVENTSERVICE']._serialized_start=3446
+  _globals['_SYSTEMEVENTSERVICE']._serialized_end=4189
 # @@protoc_insertion_point(module_scope)

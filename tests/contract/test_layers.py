@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "v1": GRPC,
     "client": {
         *GRPC,
+        "opentelemetry",
         "readstate.channels",
         "readstate.deadline",
         "readstate.errors",

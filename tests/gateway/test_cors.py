@@ -54,7 +54,8 @@ async def test_an_allowed_page_may_call(rest_for: RestFor, demo_data: None, bear
         assert cors(asked) == {
             "access-control-allow-origin": APP,
             "access-control-allow-methods": "POST, DELETE, OPTIONS",
-            "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
+            "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, Traceparent, "
+            "Tracestate, X-Request-Id",
             "access-control-expose-headers": "ETag, Idempotent-Replayed, Retry-After, X-Request-Id",
             "access-control-max-age": "600",
         }
@@ -96,11 +97,24 @@ async def test_every_page_may_if_the_setting_says_so(rest_for: RestFor) -> None:
             assert cors(await rest.post(PATH, headers={"origin": origin}))["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "http://localhost", "http://localhost:80"])
+async def test_a_page_of_this_machine_may_in_development(server: RunningServer, origin: str) -> None:
+    async with (
+        gateway_app.running_gateway(settings_for(server.port), pages_on_localhost=True) as (port, _),
+        AsyncClient(base_url=f"http://127.0.0.1:{port}") as rest,
+    ):
+        assert cors(await preflight(rest, origin))["access-control-allow-origin"] == origin
+        assert cors(await rest.post(PATH, headers={"origin": origin}))["access-control-allow-origin"] == origin
+        for other in (OTHER, "https://localhost", "http://localhost.evil.example", "http://localhost:1@evil.example"):
+            assert cors(await preflight(rest, other)) == {}
+
+
 async def test_no_page_may_by_default(rest: AsyncClient) -> None:
-    asked = await preflight(rest, APP)
-    assert cors(asked) == {}
-    assert "vary" not in asked.headers
-    assert cors(await rest.post(PATH, headers={"origin": APP})) == {}
+    for origin in (APP, "http://localhost:5173"):
+        asked = await preflight(rest, origin)
+        assert cors(asked) == {}
+        assert "vary" not in asked.headers
+        assert cors(await rest.post(PATH, headers={"origin": origin})) == {}
 
 
 async def test_a_program_that_is_no_browser_is_not_asked(rest_for: RestFor, demo_data: None, bearer: Bearer) -> None:

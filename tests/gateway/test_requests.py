@@ -86,6 +86,30 @@ async def test_only_the_token_and_the_request_id_go_on_to_the_server() -> None:
         assert CANARY not in str(server.metadata)
 
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_the_trace_of_the_caller_goes_on_to_the_server() -> None:
+    async with echo() as (server, gateway), AsyncClient(base_url=gateway.url) as rest:
+        theirs = {"traceparent": TRACE, "tracestate": "congo=t61rcWkgMzE"}
+        assert (await rest.post(PATH, json={"id": 1}, headers=theirs)).status_code == 200
+        assert theirs.items() <= dict(server.metadata).items()
+
+
+@pytest.mark.parametrize("given", ["", "x", f"{TRACE} x", TRACE.upper(), f"ff{TRACE[2:]}", "é", "0" * 9000])
+async def test_what_is_no_trace_stays_here(given: str) -> None:
+    async with echo() as (server, gateway), AsyncClient(base_url=gateway.url) as rest:
+        headers = [(b"traceparent", given.encode("latin-1")), (b"tracestate", b"a=b")]
+        assert (await rest.post(PATH, json={"id": 1}, headers=headers)).status_code == 200
+        assert not {"traceparent", "tracestate"} & dict(server.metadata).keys()
+
+
+async def test_a_slash_at_the_end_of_the_path_changes_nothing(as_ada: AsyncClient) -> None:
+    for verb in ("POST", "DELETE"):
+        assert (await as_ada.request(verb, f"{PATH}/", json={"id": 1})).json() == {"success": True}
+    assert (await as_ada.get(f"{PATH}/")).status_code == 405
+
+
 async def test_without_an_authorization_none_is_sent() -> None:
     async with echo() as (server, gateway), AsyncClient(base_url=gateway.url) as rest:
         await rest.post(PATH, json={"id": 1})

@@ -1,12 +1,19 @@
 """How a call travels: the channel, what is retried, and the token."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
+
+try:
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+except ModuleNotFoundError:  # a program without OpenTelemetry has no trace to pass on
+    _PROPAGATOR = None
+else:
+    _PROPAGATOR = TraceContextTextMapPropagator()
 
 from readstate import channels, deadline, errors
 from readstate.client.failures import closed, failure
@@ -111,8 +118,9 @@ class Caller:
 
 async def _send(method: Any, request: Message, ends: float, key: tuple[tuple[str, str], ...], token: str) -> Any:
     seconds = ends - asyncio.get_running_loop().time()
+    metadata = (("authorization", f"Bearer {token}"), *key, *_trace())
     try:
-        return await method(request, timeout=seconds, metadata=(("authorization", f"Bearer {token}"), *key))
+        return await method(request, timeout=seconds, metadata=metadata)
     except grpc.aio.AioRpcError as error:
         raise failure(error) from error
     except grpc.aio.UsageError:
@@ -122,6 +130,14 @@ async def _send(method: Any, request: Message, ends: float, key: tuple[tuple[str
         if _is_cancelled():
             raise
         raise closed() from None
+
+
+def _trace() -> Iterable[tuple[str, str]]:
+    """The trace that the caller is in. The server's span becomes a part of it."""
+    carrier: dict[str, str] = {}
+    if _PROPAGATOR is not None:
+        _PROPAGATOR.inject(carrier)
+    return carrier.items()
 
 
 def _is_cancelled() -> bool:

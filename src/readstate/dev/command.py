@@ -84,7 +84,9 @@ async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path
     # No port opens before the demo data is there: a program that waits for a port finds the data.
     async with app.running_server(settings, open_reflection=True) as server:
         address = with_port(settings.listen, server.port)
-        async with gateway_app.running_gateway(_calling(gateway, address, settings)) as rest_ports:
+        async with gateway_app.running_gateway(
+            _calling(gateway, address, settings), pages_on_localhost=True
+        ) as rest_ports:
             click.echo(welcome_page(settings, server, gateway, rest_ports, state, token))
             await stop.wait(server.ended)
 

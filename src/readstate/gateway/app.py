@@ -20,8 +20,12 @@ log = structlog.get_logger("readstate.gateway")
 
 
 @asynccontextmanager
-async def running_gateway(settings: GatewaySettings) -> AsyncIterator[tuple[int, int]]:
+async def running_gateway(
+    settings: GatewaySettings, *, pages_on_localhost: bool = False
+) -> AsyncIterator[tuple[int, int]]:
     """Listen, even if the server is not there yet. On leaving, drain. Yields the port and the admin port.
+
+    `pages_on_localhost` lets pages of `http://localhost` call, on every port: for development alone.
 
     Raises:
         StartupError: a port cannot be bound, or a file of the TLS settings cannot be read.
@@ -46,7 +50,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[tuple[int,
                 **messaging.routes(server),
                 **docs.routes(),
             },
-            Cors(settings.cors_origins),
+            Cors(settings.cors_origins, localhost=pages_on_localhost),
             metrics,
         )
         grace = ceil(settings.drain_grace)

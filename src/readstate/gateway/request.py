@@ -20,6 +20,10 @@ LONGEST_KEY: Final = 255
 _SENDABLE: Final = re.compile(rb"[\x20-\x7e]{,8192}")
 """What gRPC metadata can hold, in a length that the server accepts."""
 
+_TRACE_PARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]{,64})?")
+_TRACE_STATE: Final = re.compile(rb"[\x20-\x7e]{1,512}")
+"""W3C Trace Context. What is not of this form begins a new trace, as if it had not been sent."""
+
 
 class ClientGone(Exception):
     """The connection ended before the whole request had arrived. Nobody is left to answer."""
@@ -68,17 +72,27 @@ class Request:
         self.body = b"".join(chunks)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The headers that the server gets: who is calling and the request id, nothing else.
+        """The headers that the server gets: who is calling, the request id and the trace, nothing else.
 
         Raises:
             Problem: 401, the authorization cannot be passed on.
         """
+        about = (("x-request-id", self.id), *self._trace())
         if not self.authorizations:
-            return (("x-request-id", self.id),)
+            return about
         value, *others = self.authorizations
         if others or not _SENDABLE.fullmatch(value):
             raise Problem(401)
-        return (("authorization", value.decode()), ("x-request-id", self.id))
+        return (("authorization", value.decode()), *about)
+
+    def _trace(self) -> tuple[tuple[str, str], ...]:
+        """The caller's trace, which the server's span becomes a part of (https://www.w3.org/TR/trace-context/)."""
+        parent = self.headers.get(b"traceparent")
+        if parent is None or not _TRACE_PARENT.fullmatch(parent):
+            return ()
+        state = self.headers.get(b"tracestate", b"")
+        known = (("tracestate", state.decode()),) if _TRACE_STATE.fullmatch(state) else ()
+        return (("traceparent", parent.decode()), *known)
 
     @property
     def query(self) -> QueryParams:

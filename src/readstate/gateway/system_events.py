@@ -1,4 +1,7 @@
-"""`/systemevent/read`: marks events as read (POST) and unread (DELETE), as the two pages of the contract say."""
+"""`/systemevent/read`: marks events as read (POST) and unread (DELETE), as the two pages of the contract say.
+
+People also write it with a slash at the end.
+"""
 
 from typing import Final
 
@@ -24,4 +27,5 @@ def routes(upstream: Upstream) -> Routes:
         await upstream.call(events.MarkUnread, MarkUnreadRequest(event_ids=event_ids(request.body)), request)
         return SUCCESS
 
-    return {"/systemevent/read": {"POST": mark_read, "DELETE": mark_unread}}
+    endpoints = {"POST": mark_read, "DELETE": mark_unread}
+    return {"/systemevent/read": endpoints, "/systemevent/read/": endpoints}

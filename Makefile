@@ -42,7 +42,7 @@ image: ## the container image; CA=/path/to/ca.pem where pip needs one more CA ce
 	else echo "make image needs docker, podman or buildah" >&2; exit 1; fi; \
 	set -x; exec $$build $(if $(CA),--secret "id=ca,src=$(CA)") --tag $(IMAGE) .
 
-$(STAMP): requirements/dev.txt pyproject.toml
+$(STAMP): requirements/dev.txt requirements/protoc.txt pyproject.toml
 	@without_venv=; \
 	for python in $(PYTHON); do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \

@@ -1,15 +1,82 @@
 """An async client of readstate.
 
+    from readstate.client import NoOrganization, ReadState
+
     async with ReadState("readstate.internal:443", token=token, tls=True) as readstate:
         await readstate.mark_read([1, 2, 3])
 
-Every method raises the errors of `readstate.errors`. The docstrings of `ReadState` and its methods say which. An
-error's `request_id` is for the people who run the server. A failure that has no type there is a `CallFailed`.
+Every method raises the errors that this module exports. The docstrings of `ReadState` and its methods say which. An
+error's `request_id` is for the people who run the server. A failure that has no type of its own is a `CallFailed`.
 """
 
 from readstate.client.client import Actor, Entity, ReadState
 from readstate.client.failures import CallFailed
 from readstate.client.system_events import EventFilter, NewSystemEvent
 from readstate.client.transport import TIMEOUT, Token
+from readstate.errors import (
+    DatabaseUnavailable,
+    DirectoryFromClaims,
+    EventIdsExhausted,
+    ExpiredToken,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    Internal,
+    InvalidEventIds,
+    InvalidRequest,
+    InvalidToken,
+    InvalidUndoToken,
+    MalformedRequest,
+    Migrating,
+    MissingScope,
+    MissingToken,
+    NoOrganization,
+    NotificationNotFound,
+    OutOfTime,
+    Overloaded,
+    ReadStateError,
+    SigningKeysUnavailable,
+    SystemEventNotFound,
+    TooManyEventIds,
+    Unauthenticated,
+    Unavailable,
+    UnknownMethod,
+    UnknownUser,
+)
 
-__all__ = ["TIMEOUT", "Actor", "CallFailed", "Entity", "EventFilter", "NewSystemEvent", "ReadState", "Token"]
+__all__ = [
+    "TIMEOUT",
+    "Actor",
+    "CallFailed",
+    "DatabaseUnavailable",
+    "DirectoryFromClaims",
+    "Entity",
+    "EventFilter",
+    "EventIdsExhausted",
+    "ExpiredToken",
+    "IdempotencyKeyInUse",
+    "IdempotencyKeyReused",
+    "Internal",
+    "InvalidEventIds",
+    "InvalidRequest",
+    "InvalidToken",
+    "InvalidUndoToken",
+    "MalformedRequest",
+    "Migrating",
+    "MissingScope",
+    "MissingToken",
+    "NewSystemEvent",
+    "NoOrganization",
+    "NotificationNotFound",
+    "OutOfTime",
+    "Overloaded",
+    "ReadState",
+    "ReadStateError",
+    "SigningKeysUnavailable",
+    "SystemEventNotFound",
+    "Token",
+    "TooManyEventIds",
+    "Unauthenticated",
+    "Unavailable",
+    "UnknownMethod",
+    "UnknownUser",
+]

@@ -38,7 +38,7 @@ class ReadState(SystemEventCalls):
         Unavailable: the server, or something it needs, cannot be reached; or the client has been closed.
         OutOfTime: the call's time is over. The call may still have had its effect.
         CallFailed: the failure has no type. For example, the message is larger than the server accepts.
-        ReadStateError: another error of `readstate.errors`: the server has failed, or it has another version.
+        ReadStateError: another error of this package: the server has failed, or it has another version.
         TypeError, ValueError: a call cannot carry an argument, or a token that was fetched.
         Exception: whatever the function that fetches the token raises. A TimeoutError comes from there.
     CancelledError is raised only if the caller itself is cancelled.

@@ -14,7 +14,7 @@ class NewMember(_message.Message):
     user_id: str
     org_id: str
     start_read: bool
-    def __init__(self, user_id: _Optional[str] = ..., org_id: _Optional[str] = ..., start_read: _Optional[bool] = ...) -> None: ...
+    def __init__(self, user_id: _Optional[str] = ..., org_id: _Optional[str] = ..., start_read: bool = ...) -> None: ...
 
 class UpsertMembersRequest(_message.Message):
     __slots__ = ("members",)

@@ -5,7 +5,7 @@ import warnings
 
 from readstate.v1 import directory_pb2 as readstate_dot_v1_dot_directory__pb2
 
-GRPC_GENERATED_VERSION = '1.83.2'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class DirectoryServiceStub:
+class DirectoryServiceStub(object):
     """DirectoryService tells readstate which user is a member of which organisation.
 
     For producers: every method needs the scope `directory:write`, no member; the scope covers every organisation. Only
@@ -51,7 +51,7 @@ class DirectoryServiceStub:
                 _registered_method=True)
 
 
-class DirectoryServiceServicer:
+class DirectoryServiceServicer(object):
     """DirectoryService tells readstate which user is a member of which organisation.
 
     For producers: every method needs the scope `directory:write`, no member; the scope covers every organisation. Only
@@ -108,7 +108,7 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class DirectoryService:
+class DirectoryService(object):
     """DirectoryService tells readstate which user is a member of which organisation.
 
     For producers: every method needs the scope `directory:write`, no member; the scope covers every organisation. Only

@@ -5,7 +5,7 @@ import warnings
 
 from readstate.v1 import notifications_pb2 as readstate_dot_v1_dot_notifications__pb2
 
-GRPC_GENERATED_VERSION = '1.83.2'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class NotificationServiceStub:
+class NotificationServiceStub(object):
     """NotificationService keeps each person's notifications, and how far each has come: unseen, seen, read, dismissed.
 
     A notification belongs to one member of one organisation and moves through its states in that order, never
@@ -93,7 +93,7 @@ class NotificationServiceStub:
                 _registered_method=True)
 
 
-class NotificationServiceServicer:
+class NotificationServiceServicer(object):
     """NotificationService keeps each person's notifications, and how far each has come: unseen, seen, read, dismissed.
 
     A notification belongs to one member of one organisation and moves through its states in that order, never
@@ -298,7 +298,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class NotificationService:
+class NotificationService(object):
     """NotificationService keeps each person's notifications, and how far each has come: unseen, seen, read, dismissed.
 
     A notification belongs to one member of one organisation and moves through its states in that order, never

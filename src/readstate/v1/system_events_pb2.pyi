@@ -26,7 +26,7 @@ class MarkReadRequest(_message.Message):
     WITH_STATE_FIELD_NUMBER: _ClassVar[int]
     event_ids: _containers.RepeatedScalarFieldContainer[int]
     with_state: bool
-    def __init__(self, event_ids: _Optional[_Iterable[int]] = ..., with_state: _Optional[bool] = ...) -> None: ...
+    def __init__(self, event_ids: _Optional[_Iterable[int]] = ..., with_state: bool = ...) -> None: ...
 
 class MarkReadResponse(_message.Message):
     __slots__ = ("changed_count", "matched_count", "version", "unread_count", "head")
@@ -48,7 +48,7 @@ class MarkUnreadRequest(_message.Message):
     WITH_STATE_FIELD_NUMBER: _ClassVar[int]
     event_ids: _containers.RepeatedScalarFieldContainer[int]
     with_state: bool
-    def __init__(self, event_ids: _Optional[_Iterable[int]] = ..., with_state: _Optional[bool] = ...) -> None: ...
+    def __init__(self, event_ids: _Optional[_Iterable[int]] = ..., with_state: bool = ...) -> None: ...
 
 class MarkUnreadResponse(_message.Message):
     __slots__ = ("changed_count", "matched_count", "version", "unread_count", "head")
@@ -122,7 +122,7 @@ class SystemEvent(_message.Message):
     subject_id: str
     workspace_id: str
     read: bool
-    def __init__(self, event_id: _Optional[int] = ..., seq: _Optional[int] = ..., type: _Optional[str] = ..., title: _Optional[str] = ..., payload_json: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recorded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor_id: _Optional[str] = ..., subject_id: _Optional[str] = ..., workspace_id: _Optional[str] = ..., read: _Optional[bool] = ...) -> None: ...
+    def __init__(self, event_id: _Optional[int] = ..., seq: _Optional[int] = ..., type: _Optional[str] = ..., title: _Optional[str] = ..., payload_json: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recorded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor_id: _Optional[str] = ..., subject_id: _Optional[str] = ..., workspace_id: _Optional[str] = ..., read: bool = ...) -> None: ...
 
 class ListSystemEventsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "unread_only", "types", "actor_ids", "subject_ids", "workspace_ids", "occurred_from", "occurred_before", "skip", "with_total", "order")
@@ -150,7 +150,7 @@ class ListSystemEventsRequest(_message.Message):
     skip: int
     with_total: bool
     order: SystemEventOrder
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., unread_only: _Optional[bool] = ..., types: _Optional[_Iterable[str]] = ..., actor_ids: _Optional[_Iterable[str]] = ..., subject_ids: _Optional[_Iterable[str]] = ..., workspace_ids: _Optional[_Iterable[str]] = ..., occurred_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., occurred_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., skip: _Optional[int] = ..., with_total: _Optional[bool] = ..., order: _Optional[_Union[SystemEventOrder, str]] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., unread_only: bool = ..., types: _Optional[_Iterable[str]] = ..., actor_ids: _Optional[_Iterable[str]] = ..., subject_ids: _Optional[_Iterable[str]] = ..., workspace_ids: _Optional[_Iterable[str]] = ..., occurred_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., occurred_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., skip: _Optional[int] = ..., with_total: bool = ..., order: _Optional[_Union[SystemEventOrder, str]] = ...) -> None: ...
 
 class ListSystemEventsResponse(_message.Message):
     __slots__ = ("events", "next_page_token", "head", "unread_count", "version", "total", "org_id")

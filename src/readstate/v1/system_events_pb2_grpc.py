@@ -5,7 +5,7 @@ import warnings
 
 from readstate.v1 import system_events_pb2 as readstate_dot_v1_dot_system__events__pb2
 
-GRPC_GENERATED_VERSION = '1.83.2'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class SystemEventServiceStub:
+class SystemEventServiceStub(object):
     """SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 
     A system event belongs to one organisation and is stored once, however many members can see it. An event id of
@@ -88,7 +88,7 @@ class SystemEventServiceStub:
                 _registered_method=True)
 
 
-class SystemEventServiceServicer:
+class SystemEventServiceServicer(object):
     """SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 
     A system event belongs to one organisation and is stored once, however many members can see it. An event id of
@@ -291,7 +291,7 @@ def add_SystemEventServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SystemEventService:
+class SystemEventService(object):
     """SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 
     A system event belongs to one organisation and is stored once, however many members can see it. An event id of

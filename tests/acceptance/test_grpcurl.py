@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from httpx import AsyncClient
 
 from tests.acceptance.processes import MARK_READ, MARK_UNREAD, Dev, Folder, call, grpcurl, refused
 from tests.tools import tool
@@ -16,19 +17,40 @@ Running = tuple[Folder, Dev]
 
 async def test_every_printed_command_works_as_it_is_printed(running: Running) -> None:
     tool("curl", required_by="CURL")
-    _, dev = running
-    commands = [line.strip() for line in dev.output.splitlines() if re.match(r"\s+(grpcurl|curl) ", line)]
-    assert sum(command.startswith("grpcurl") for command in commands) >= 9
+    folder, dev = running
+    first, *commands = [
+        line.strip() for line in dev.output.splitlines() if re.match(r"\s+(TOKEN=|grpcurl |curl )", line)
+    ]
+    assert first.startswith("TOKEN=$(")
+    assert [command.split()[0] for command in commands] == ["curl", "curl", "grpcurl", "grpcurl"]
     for command in commands:
-        process = await asyncio.create_subprocess_shell(
-            command, executable="/bin/bash", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-ec", f"{first}\n{command}"),
+            cwd=folder.path,
+            env=folder.environment(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
         assert process.returncode == 0, (command, errors)
         if command.startswith("curl"):
             assert "error" not in json.loads(output), (command, output)
-        if MARK_READ in command:
+        if MARK_UNREAD in command:
             assert json.loads(output)["matchedCount"] == 3
+
+
+async def test_the_screen_is_short_and_says_what_listens_where(running: Running) -> None:
+    folder, dev = running
+    ports = (folder.port, folder.rest_port, folder.admin_port, folder.rest_admin_port)
+    assert all(f"127.0.0.1:{port}" in dev.output for port in ports)
+    assert len(dev.output.splitlines()) <= 20
+
+
+async def test_a_page_on_localhost_may_call_what_runs_for_development(running: Running) -> None:
+    folder, _ = running
+    async with AsyncClient(base_url=f"http://127.0.0.1:{folder.rest_port}", trust_env=False) as rest:
+        answer = await rest.post("/systemevent/read", headers={"origin": "http://localhost:5173"})
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
 
 
 async def test_list_and_describe_tell_what_there_is(running: Running) -> None:

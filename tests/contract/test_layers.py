@@ -63,8 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("readstate.telemetry", "readstate.v1"),
     },
     "dev": {
-        *("click", "psutil"),
-        *(f"readstate.{room}" for room in ("check", "config", "errors", "gateway", "identity", "model", "server")),
+        *("click", "psutil", "structlog"),
+        *(f"readstate.{room}" for room in ("check", "config", "errors", "gateway", "model", "server")),
         *("readstate.store", "readstate.telemetry"),
     },
     "cli": {

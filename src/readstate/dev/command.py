@@ -10,10 +10,10 @@ import click
 
 from readstate.config import DevSettings, GatewaySettings, ServerSettings, load
 from readstate.dev import demo, embedded, state_folder
+from readstate.dev.access_lines import AccessLines
 from readstate.dev.page import welcome_page, with_port
 from readstate.dev.progress import progress
 from readstate.gateway import app as gateway_app
-from readstate.identity.tokens import sign
 from readstate.server import app
 from readstate.server.signals import Interrupted, Stop, caught
 from readstate.store import pool
@@ -22,9 +22,6 @@ from readstate.store.read_cursor.finish import finish
 from readstate.store.read_cursor.phase import CursorPhase
 from readstate.store.role_defaults import set_role_defaults
 from readstate.telemetry.logs import configure_logging
-
-TOKEN_SECONDS: Final = 12 * 3600
-SCOPE: Final = "messaging:read messaging:update system_events:audit"
 
 # Everything must stop within 10 s of the signal, the database included. No load balancer uses this server, so it does
 # not wait before it drains.
@@ -38,7 +35,7 @@ def run(folder: Path, events: int) -> None:
         StartupError: something cannot start. What has started is stopped.
     """
     given = load(DevSettings)
-    configure_logging(given.log_level, given.log_format)
+    configure_logging(given.log_level, given.log_format, terminal=AccessLines())
     state = folder / state_folder.STATE
     # A second signal changes nothing: the stop has a bound, and the database must be stopped.
     with caught(again=lambda: None) as stop, state_folder.opened(state):
@@ -72,7 +69,6 @@ def _database(url: str | None, state: Path, stop: Stop) -> Iterator[str]:
 
 
 async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path, events: int, stop: Stop) -> None:
-    token = sign(settings, user="ada", org="acme", scope=SCOPE, expires_in=TOKEN_SECONDS)
     url = settings.database_url.get_secret_value()
     await migrate(url)
     await set_role_defaults(url)
@@ -87,7 +83,7 @@ async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path
         async with gateway_app.running_gateway(
             _calling(gateway, address, settings), pages_on_localhost=True
         ) as rest_ports:
-            click.echo(welcome_page(settings, server, gateway, rest_ports, state, token))
+            click.echo(welcome_page(settings, server, gateway, rest_ports, state))
             await stop.wait(server.ended)
 
 

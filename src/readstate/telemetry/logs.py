@@ -21,8 +21,13 @@ _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def configure_logging(level: str, style: Literal["auto", "json", "console"]) -> None:
-    """Send our own logs and the libraries' to stderr: JSON lines, or readable colours on a terminal."""
+def configure_logging(
+    level: str, style: Literal["auto", "json", "console"], *, terminal: structlog.types.Processor | None = None
+) -> None:
+    """Send our own logs and the libraries' to stderr: JSON lines, or what `terminal` makes of them on a terminal.
+
+    If nothing is given, that is structlog's form, in colours.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     shared: list[structlog.types.Processor] = [
@@ -30,7 +35,9 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"]) -> 
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_messages,
     ]
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer: structlog.types.Processor = structlog.processors.JSONRenderer()
+    if console:
+        renderer = terminal or structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -1,7 +1,7 @@
 """`/openapi.yaml`, and `/docs`, which renders it with Swagger UI from files of this package.
 
-swagger_ui/ holds unchanged files of the npm package swagger-ui-dist. Only page.html and start.js are ours. To update:
-`npm pack swagger-ui-dist`, then copy the files.
+swagger_ui/ holds unchanged files of the npm package swagger-ui-dist. Only page.html, page.css and start.js are ours. To
+update: `npm pack swagger-ui-dist`, then copy the files.
 """
 
 from importlib.resources import files
@@ -15,6 +15,7 @@ _FILES: Final = {
     "/openapi.yaml": ("openapi.yaml", "application/yaml"),  # RFC 9512
     "/docs": ("swagger_ui/page.html", "text/html"),
     "/docs/start.js": ("swagger_ui/start.js", "text/javascript"),
+    "/docs/page.css": ("swagger_ui/page.css", "text/css"),
     "/docs/swagger-ui-bundle.js": ("swagger_ui/swagger-ui-bundle.js", "text/javascript"),
     "/docs/swagger-ui.css": ("swagger_ui/swagger-ui.css", "text/css"),
 }

@@ -144,6 +144,13 @@ async def test_the_examples_of_a_request_are_those_of_the_pages(description: dic
         ]
 
 
+async def test_every_body_has_a_name_that_generators_call_it_by(description: dict[str, Any]) -> None:
+    for kind in ("requestBodies", "responses"):
+        for name, part in description["components"][kind].items():
+            for content in part.get("content", {}).values():
+                assert "$ref" in content["schema"], name
+
+
 async def test_nothing_is_filled_in_that_makes_a_second_click_fail(description: dict[str, Any]) -> None:
     """Swagger UI fills in examples: a key or a request id of somebody else's, or a filter that nothing passes."""
     for parameter in description["components"]["parameters"].values():

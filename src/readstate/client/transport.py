@@ -132,14 +132,6 @@ async def _send(method: Any, request: Message, ends: float, key: tuple[tuple[str
         raise closed() from None
 
 
-def _trace() -> Iterable[tuple[str, str]]:
-    """The trace that the caller is in. The server's span becomes a part of it."""
-    carrier: dict[str, str] = {}
-    if _PROPAGATOR is not None:
-        _PROPAGATOR.inject(carrier)
-    return carrier.items()
-
-
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -150,3 +142,11 @@ def _printable(argument: str, value: str) -> str:
     if not (value.isascii() and value.isprintable()):
         raise ValueError(f"{argument} must be printable ASCII")
     return value
+
+
+def _trace() -> Iterable[tuple[str, str]]:
+    """The trace that the caller is in. The server's span becomes a part of it."""
+    carrier: dict[str, str] = {}
+    if _PROPAGATOR is not None:
+        _PROPAGATOR.inject(carrier)
+    return carrier.items()

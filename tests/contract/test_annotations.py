@@ -54,15 +54,15 @@ def properties(content: Any) -> set[str]:
 
 def asked(operation: Any) -> set[str]:
     """What a request of the gateway says, in its query and in its body."""
-    parameters = map(resolved, operation["parameters"])
+    parameters = map(resolved, operation.get("parameters", []))
     query = {parameter["name"] for parameter in parameters if parameter["in"] != "header"}
     return query | (properties(resolved(operation["requestBody"])) if "requestBody" in operation else set())
 
 
-def told(operation: Any) -> set[str]:
-    """What the gateway's answer says; nothing where it is no JSON."""
+def told(operation: Any) -> set[str] | None:
+    """What the gateway's answer says; None where it is no JSON."""
     answer = resolved(operation["responses"]["200"])
-    return properties(answer) if "application/json" in answer["content"] else set()
+    return properties(answer) if "application/json" in answer["content"] else None
 
 
 def transcoding() -> dict[tuple[str, str], str]:

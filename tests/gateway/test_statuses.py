@@ -168,9 +168,7 @@ async def test_a_compressed_body_is_refused_before_it_is_sent(gateway: Gateway) 
     assert (reply.status, reply.body, reply.headers["connection"]) == (*ENCODED, "close")
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/systemevents", f"{PATH}/", "/systemevent/READ", "/livez", "/metrics", "/readyz"]
-)
+@pytest.mark.parametrize("path", ["/", "/systemevents", "/systemevent/READ", "/livez", "/metrics", "/readyz"])
 async def test_another_path_is_not_found(rest: AsyncClient, path: str) -> None:
     for verb in ("GET", "POST", "OPTIONS"):
         assert told(await rest.request(verb, path)) == (404, b'{"error":"Not found"}')

@@ -1,0 +1,86 @@
+"""What every row works with: servers of one engine, the recorded load on them, and the verdict."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+
+import asyncpg
+import grpc
+
+from readstate.client import ReadState
+from readstate.identity import tokens
+from tests.chaos import tally
+from tests.chaos.checker import faults, summary
+from tests.chaos.client import SingleAttempts, plain_channel
+from tests.chaos.history import History
+from tests.chaos.load import ClientOf, Load
+from tests.chaos.report import Report
+from tests.chaos.server import Server, serving
+from tests.chaos.stored import read_back
+from tests.chaos.world import World, two_organizations
+from tests.conftest import settings_on
+
+SCOPES = "system_events:write directory:write messaging:write messaging:read messaging:update"
+
+T = TypeVar("T")
+
+
+class Trial:
+    """One run of a row."""
+
+    def __init__(self, engine: str, report: Report, stack: AsyncExitStack, *, full: bool) -> None:
+        self.engine = engine
+        self.report = report
+        self.world: World = two_organizations()
+        self.history = History()
+        self._full = full
+        self._stack = stack
+
+    def choose(self, *, short: T, full: T) -> T:
+        """The number for the version of the row that runs."""
+        return full if self._full else short
+
+    async def serve(self, database_url: str, **variables: str) -> Server:
+        """Start a server, to be stopped at the end. It logs warnings only."""
+        variables = {"READSTATE_ENGINE": self.engine, "READSTATE_LOG_LEVEL": "warning"} | variables
+        return await self._stack.enter_async_context(serving(database_url, **variables))
+
+    def token(self, user: str, *, scope: str = SCOPES) -> str:
+        """A bearer token that every server of the row takes."""
+        return tokens.sign(settings_on(""), user=user, scope=scope, org=None)
+
+    async def client(self, user: str, target: int | str) -> ReadState:
+        """Our client, which repeats what is safe to repeat. `target` is a port of this machine, or a gRPC target."""
+        address = f"127.0.0.1:{target}" if isinstance(target, int) else target
+        return await self._stack.enter_async_context(ReadState(address, token=self.token(user)))
+
+    async def channel(self, port: int) -> grpc.aio.Channel:
+        """A channel that repeats nothing."""
+        return await self._stack.enter_async_context(plain_channel(port))
+
+    async def single_attempts(self, port: int) -> ClientOf:
+        """Clients that make each call once."""
+        channel = await self.channel(port)
+        return lambda user: SingleAttempts(channel, self.token(user))
+
+    async def make_world(self, target: int | str) -> None:
+        """Record the organisations, members and events that the load needs."""
+        await self.world.make(await self.client("producer", target))
+
+    @asynccontextmanager
+    async def load(self, client_of: ClientOf) -> AsyncIterator[History]:
+        """The recorded load around what happens inside."""
+        async with Load(self.world, client_of, self.history).running():
+            yield self.history
+
+    async def judge(self, database_url: str) -> None:
+        """Hold what the database has against the history."""
+        connection = await asyncpg.connect(database_url)
+        try:
+            found = faults(self.history, await read_back(connection), self.world)
+        finally:
+            await connection.close()
+        self.report.note(tally.endings(self.history))
+        self.report.expect(not found, summary(found))
+        slowest = tally.longest(self.history)
+        self.report.expect(slowest <= tally.LONGEST_CALL, f"a call took {slowest:.1f} s")

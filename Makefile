@@ -8,7 +8,7 @@ IMAGE ?= readstate
 # Which Python makes .venv; `make PYTHON=/path/to/python3 run` names another.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: help run test lint proto bench image
+.PHONY: help run test lint proto bench chaos image
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,6 +33,11 @@ proto: $(STAMP) ## what is generated from protos/: src/readstate/v1 and the desc
 
 bench: $(STAMP) ## the benchmark; QUICK=1 for the short one
 	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+
+# Rows that are red do not keep the page from being written: it says so.
+chaos: $(STAMP) ## faults, floods and greedy tenants; SHORT=1 for what CI runs, ARGS="-k killed" for some
+	@READSTATE_CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest tests/chaos --timeout 600 $(ARGS); \
+	status=$$?; $(BIN)/python -m tests.chaos.page; exit $$status
 
 # HEALTHCHECK is no part of the OCI format, hence `--format docker` for the tools whose default that is.
 image: ## the container image; CA=/path/to/ca.pem where pip needs one more CA certificate

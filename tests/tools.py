@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -13,6 +14,11 @@ def tool(*names: str, required_by: str) -> str:
     """
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        assert not os.environ.get(f"READSTATE_REQUIRE_{required_by}"), f"{names[0]} is not installed"
-        pytest.skip(f"{names[0]} is not installed")
+        missing(f"{names[0]} is not installed", required_by=required_by)
     return path
+
+
+def missing(why: str, *, required_by: str) -> NoReturn:
+    """Skip the test, or fail it where the environment sets READSTATE_REQUIRE_<required_by>."""
+    assert not os.environ.get(f"READSTATE_REQUIRE_{required_by}"), why
+    pytest.skip(why)

@@ -111,7 +111,7 @@ async def stays_calm(
             async with attack():
                 await asyncio.sleep(SETTLING_SECONDS)
                 await calm.measure(seconds, attacked)
-    kept = attacked.rate / quiet.rate
+    kept = attacked.rate / quiet.rate if quiet.calls else 0
     trial.report.note(
         f"calm callers: {quiet.rate:,.0f} calls/s (p50 {quiet.p50_ms:.0f} ms) alone,"
         f" {attacked.rate:,.0f} ({attacked.p50_ms:.0f} ms) beside it: {kept:.0%}"

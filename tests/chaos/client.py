@@ -15,9 +15,9 @@ from readstate.v1.system_events_pb2_grpc import SystemEventServiceStub
 OPTIONS: Final = [
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
-    # A server that is back is found at once, and what is measured is the server.
+    # A server that is back is found at once: what is measured is the server. The second bounds opening a connection.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
 

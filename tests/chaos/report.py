@@ -42,13 +42,17 @@ class Report:
 
 
 def row(*, injected: str, expected: str) -> Callable[[Callable[P, Awaitable[None]]], Callable[P, Awaitable[None]]]:
-    """Make a test function a row. It takes `report`, and fails at its end if an expectation was not met."""
+    """Make a test function a row. It takes `trial`, and fails at its end if an expectation was not met."""
 
     def decorate(function: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
         @functools.wraps(function)
         async def test(*args: P.args, **kwargs: P.kwargs) -> None:
-            await function(*args, **kwargs)
             report = kwargs["trial"].report  # type: ignore[attr-defined]
+            try:
+                await function(*args, **kwargs)
+            except Exception as error:
+                report.expect(False, f"it broke off: {type(error).__name__}")
+                raise
             assert not report.unmet, "; ".join(report.unmet)
 
         name = function.__name__.removeprefix("test_").replace("_", " ")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import httpx
 import psutil
@@ -41,6 +41,8 @@ def environment(database_url: str, **variables: str) -> dict[str, str]:
 class Server:
     """A server that is ready. Its ports stay the same when it is started again."""
 
+    COMMAND: ClassVar = (sys.executable, "-m", "readstate", "serve")
+
     port: int
     admin_port: int
     log: Path
@@ -52,7 +54,7 @@ class Server:
         """Start it, and return once it is ready."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "readstate", "serve"),
+                *self.COMMAND,
                 env=self.variables,
                 start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -49,10 +49,9 @@ class Trial:
         """A bearer token that every server of the row takes."""
         return tokens.sign(settings_on(""), user=user, scope=scope, org=None)
 
-    async def client(self, user: str, target: int | str) -> ReadState:
-        """Our client, which repeats what is safe to repeat. `target` is a port of this machine, or a gRPC target."""
-        address = f"127.0.0.1:{target}" if isinstance(target, int) else target
-        return await self._stack.enter_async_context(ReadState(address, token=self.token(user)))
+    async def client(self, user: str, port: int) -> ReadState:
+        """Our client, which repeats what is safe to repeat."""
+        return await self._stack.enter_async_context(ReadState(f"127.0.0.1:{port}", token=self.token(user)))
 
     async def channel(self, port: int) -> grpc.aio.Channel:
         """A channel that repeats nothing."""
@@ -63,9 +62,9 @@ class Trial:
         channel = await self.channel(port)
         return lambda user: SingleAttempts(channel, self.token(user))
 
-    async def make_world(self, target: int | str) -> None:
+    async def make_world(self, port: int) -> None:
         """Record the organisations, members and events that the load needs."""
-        await self.world.make(await self.client("producer", target))
+        await self.world.make(await self.client("producer", port))
 
     @asynccontextmanager
     async def load(self, client_of: ClientOf) -> AsyncIterator[History]:

@@ -35,7 +35,7 @@ bench: $(STAMP) ## the benchmark; QUICK=1 for the short one
 	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
 # Rows that are red do not keep the page from being written: it says so.
-chaos: $(STAMP) ## faults, floods and greedy tenants; SHORT=1 for what CI runs, ARGS="-k killed" for some
+chaos: $(STAMP) ## faults, floods and greedy tenants; SHORT=1 for the short version, ARGS="-k killed" for some of them
 	@READSTATE_CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest tests/chaos --timeout 600 $(ARGS); \
 	status=$$?; $(BIN)/python -m tests.chaos.page; exit $$status
 

@@ -22,6 +22,8 @@ from tests.suite import Run, Suite, running
 ROOT: Final = Path(__file__).parent.parent
 ENGINE_TESTS: Final = ("tests/rpc", "tests/notifications", "tests/gateway", "tests/faults")
 """What depends on the engine, and so runs on both."""
+CHAOS: Final = "tests/chaos"
+"""Its tests choose the engine themselves."""
 
 WORKERS: Final = min(os.cpu_count() or 1, 4)
 
@@ -44,8 +46,11 @@ TYPESCRIPT: Final = Suite(
 BESIDE: Final = (
     TYPESCRIPT,
     python("the native engine", "-m", "not alone", *ENGINE_TESTS, READSTATE_ENGINE="native"),
+    python("faults and floods on both engines", "-m", "not alone", CHAOS),
 )
-LARGEST: Final = python("the default engine", "-m", "not alone", "-n", str(WORKERS), "--dist", "worksteal")
+LARGEST: Final = python(
+    "the default engine", "-m", "not alone", "-n", str(WORKERS), "--dist", "worksteal", "--ignore", CHAOS
+)
 
 
 def installed(suites: tuple[Suite, ...]) -> list[Suite]:

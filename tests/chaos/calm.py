@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from typing import Final
 
+from tests.chaos import tally
 from tests.chaos.history import Ending
 from tests.chaos.load import ClientOf
 from tests.chaos.server import Server
@@ -116,8 +117,8 @@ async def stays_calm(
         f"calm callers: {quiet.rate:,.0f} calls/s (p50 {quiet.p50_ms:.0f} ms) alone,"
         f" {attacked.rate:,.0f} ({attacked.p50_ms:.0f} ms) beside it: {kept:.0%}"
     )
-    trial.report.expect(not quiet.failures, f"calm calls failed without an attack: {dict(quiet.failures)}")
-    trial.report.expect(not attacked.failures, f"calm calls failed: {dict(attacked.failures)}")
+    trial.report.expect(not quiet.failures, f"calm calls failed without an attack: {tally.listed(quiet.failures)}")
+    trial.report.expect(not attacked.failures, f"calm calls failed: {tally.listed(attacked.failures)}")
     trial.report.expect(all(ready), f"{ready.count(False)} of {len(ready)} probes found it not ready")
     if share is not None:
         trial.report.expect(kept >= share, f"calm callers kept {kept:.0%} of their calls/s, not {share:.0%}")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tests.chaos.history import Call, Ending, History
 
@@ -24,6 +24,11 @@ def share_acknowledged(history: History) -> float:
 def failures(calls: Iterable[Call]) -> dict[str, int]:
     """Failed calls by the name of their error; calls that nobody answered have none."""
     return dict(Counter(call.failure for call in calls if call.ending is not Ending.ACKNOWLEDGED))
+
+
+def listed(found: Mapping[str, int]) -> str:
+    """How many of which, as a reader sees it. What has no name has not been answered."""
+    return ", ".join(f"{number:,} {name or 'no answer'}" for name, number in sorted(found.items())) or "none"
 
 
 def longest(history: History) -> float:

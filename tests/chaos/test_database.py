@@ -54,9 +54,9 @@ async def test_backends_terminated(trial: Trial, breakable_url: str) -> None:
             await ending.fetch(TERMINATE_ONE)
             await asyncio.sleep(0.1)
     await ending.close()
-    share = tally.share_acknowledged(trial.history)
+    share, failures = tally.share_acknowledged(trial.history), tally.failures(trial.history.calls)
     trial.report.note(f"{rounds} terminated; {share:.2%} succeed")
-    trial.report.expect(share >= 0.99, f"only {share:.2%} succeeded: {tally.failures(trial.history.calls)}")
+    trial.report.expect(share >= 0.99, f"only {share:.2%} succeeded: {tally.listed(failures)}")
     await trial.judge(breakable_url)
 
 
@@ -125,7 +125,7 @@ async def test_database_read_only(trial: Trial, breakable_url: str) -> None:
         await asyncio.sleep(1.5)
     await admin.close()
     back, failures = tally.back_after(trial.history, again), tally.failures(trial.history.calls)
-    trial.report.note(f"read-only for {seconds} s; back after {back:.1f} s; told {failures}")
-    trial.report.expect(set(failures) == {"DatabaseUnavailable"}, f"callers were told {failures}")
+    trial.report.note(f"read-only for {seconds} s; back after {back:.1f} s; told {tally.listed(failures)}")
+    trial.report.expect(set(failures) == {"DatabaseUnavailable"}, f"callers were told {tally.listed(failures)}")
     trial.report.expect(back <= 5, f"a mark succeeded only after {back:.1f} s")
     await trial.judge(breakable_url)

@@ -8,11 +8,15 @@ from typing import Any, Final
 
 import asyncpg
 import grpc
+import pytest
 
 from readstate.v1.system_events_pb2 import MarkReadRequest
+from tests.chaos import tally
 from tests.chaos.report import row
 from tests.chaos.trial import Trial
 from tests.rpc.wire import failure_of
+
+pytestmark = pytest.mark.alone
 
 LIMIT: Final = 60
 """Calls that the server takes at once."""
@@ -139,5 +143,5 @@ async def test_overload(trial: Trial, database_url: str) -> None:
         trial.report.note(f"{name}: {share:.2f} of it, {len(served.shed):,} shed, p99 {p99:.0f} ms")
         trial.report.expect(share >= least, f"{name}: only {share:.2f} of the capacity was served")
         trial.report.expect(p99 <= most_ms, f"{name}: refusals took {p99:.0f} ms at p99")
-        trial.report.expect(not served.wrong, f"{name}: answers {dict(served.wrong)}")
+        trial.report.expect(not served.wrong, f"{name}: answers {tally.listed(served.wrong)}")
         trial.report.expect(len(served.shed) > 0, f"{name}: nothing was shed")

@@ -29,7 +29,7 @@ async def restarted(trial: Trial, url: str, how: signal.Signals) -> None:
     # Only marks: our client repeats no creation, which is the producer's to repeat under its key.
     failed = tally.failures(trial.history.marks)
     trial.report.note(f"{ends} ends; {sum(failed.values())} marks failed")
-    trial.report.expect(not failed, f"marks failed: {failed}")
+    trial.report.expect(not failed, f"marks failed: {tally.listed(failed)}")
     await trial.judge(url)
 
 

@@ -14,6 +14,7 @@ from grpc import StatusCode
 from readstate.config import ServerSettings
 from readstate.identity import tokens
 from readstate.v1.system_events_pb2 import MarkReadRequest
+from tests.chaos import tally
 from tests.chaos.bomb import explode
 from tests.chaos.report import row
 from tests.chaos.server import Server
@@ -59,7 +60,7 @@ async def unharmed(trial: Trial, server: Server, before: int) -> None:
     errors = Counter(
         entry["event"] for line in lines if line not in raw and (entry := json.loads(line))["level"] == "error"
     )
-    trial.report.expect(not errors, f"errors in the log: {dict(errors)}")
+    trial.report.expect(not errors, f"errors in the log: {tally.listed(errors)}")
 
 
 # ── Tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,8 +113,8 @@ async def test_forged_tokens(trial: Trial, database_url: str) -> None:
         return answer
 
     answers = await all_answered(number, attempt)
-    trial.report.note(f"{number:,} tokens: {dict(answers)}")
-    trial.report.expect(set(answers) == {"UNAUTHENTICATED"}, f"answers {dict(answers)}")
+    trial.report.note(f"{number:,} tokens: {tally.listed(answers)}")
+    trial.report.expect(set(answers) == {"UNAUTHENTICATED"}, f"answers {tally.listed(answers)}")
     await unharmed(trial, server, before)
 
 
@@ -165,8 +166,8 @@ async def test_random_bodies(trial: Trial, database_url: str) -> None:
         return answer
 
     answers = await all_answered(number, attempt)
-    trial.report.note(f"{number:,} messages: {dict(answers)}")
-    trial.report.expect(set(answers) <= FINE, f"answers {dict(answers)}")
+    trial.report.note(f"{number:,} messages: {tally.listed(answers)}")
+    trial.report.expect(set(answers) <= FINE, f"answers {tally.listed(answers)}")
     trial.report.expect(answers["OK"] > 0 and answers["INVALID_ARGUMENT"] > 0, "all of them were the same")
     await unharmed(trial, server, before)
 
@@ -182,6 +183,6 @@ async def test_gzip_bomb(trial: Trial, database_url: str) -> None:
     server = await trial.serve(database_url)
     before, size = server.memory(), trial.choose(short=100, full=400)
     statuses = Counter(await asyncio.gather(*(explode(server.port, MARK, megabytes=size) for _ in range(8))))
-    trial.report.note(f"8 of {size} MiB: {dict(statuses)}")
-    trial.report.expect("OK" not in statuses and "none" not in statuses, f"answers {dict(statuses)}")
+    trial.report.note(f"8 of {size} MiB: {tally.listed(statuses)}")
+    trial.report.expect("OK" not in statuses and "none" not in statuses, f"answers {tally.listed(statuses)}")
     await unharmed(trial, server, before)

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 import asyncpg
 import grpc
+import pytest
 
 from readstate.v1.system_events_pb2 import MarkReadRequest
 from tests.chaos.calm import stays_calm
 from tests.chaos.report import row
 from tests.chaos.server import Server
 from tests.chaos.trial import Trial
+
+pytestmark = pytest.mark.alone
 
 GREEDY: Final = "acme-toggler-0"
 """A member of the other organisation."""

@@ -4,10 +4,14 @@ import statistics
 import time
 from typing import Any, Final
 
+import pytest
+
 from readstate.v1.system_events_pb2 import MarkReadRequest
 from tests.chaos.report import row
 from tests.chaos.trial import Trial
 from tests.chaos.world import MISSING
+
+pytestmark = pytest.mark.alone
 
 MARK: Final = "/readstate.v1.SystemEventService/MarkRead"
 KINDS: Final = ("foreign", "missing", "missing again")

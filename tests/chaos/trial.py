@@ -19,8 +19,10 @@ from tests.chaos.server import Server, serving
 from tests.chaos.stored import read_back
 from tests.chaos.world import World, two_organizations
 from tests.conftest import settings_on
+from tests.rpc.test_order import METHODS
 
-SCOPES = "system_events:write directory:write messaging:write messaging:read messaging:update"
+SCOPES = " ".join(sorted({needs.scope for needs in METHODS.values() if needs.scope}))
+"""Each that a method needs."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""What the database holds after a load, read in one snapshot, by statements that are none of the service's."""
+"""What the database holds after a load, read in one snapshot, by statements that the service does not use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

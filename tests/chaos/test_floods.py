@@ -1,4 +1,4 @@
-"""Frames by the hundred thousand, from somebody who is nobody."""
+"""Frames by the hundred thousand, from clients without a token."""
 
 import asyncio
 import json

@@ -26,6 +26,7 @@ CHAOS: Final = "tests/chaos"
 """Its tests choose the engine themselves."""
 
 WORKERS: Final = min(os.cpu_count() or 1, 4)
+PARALLEL: Final = ("-n", str(WORKERS), "--dist", "worksteal")
 
 
 def python(name: str, *arguments: str, **environment: str) -> Suite:
@@ -46,11 +47,10 @@ TYPESCRIPT: Final = Suite(
 BESIDE: Final = (
     TYPESCRIPT,
     python("the native engine", "-m", "not alone", *ENGINE_TESTS, READSTATE_ENGINE="native"),
-    python("faults and floods on both engines", "-m", "not alone", CHAOS),
+    # Its rows mostly wait: for servers to start, and for what is dead to be noticed.
+    python("faults and floods on both engines", "-m", "not alone", *PARALLEL, CHAOS),
 )
-LARGEST: Final = python(
-    "the default engine", "-m", "not alone", "-n", str(WORKERS), "--dist", "worksteal", "--ignore", CHAOS
-)
+LARGEST: Final = python("the default engine", "-m", "not alone", *PARALLEL, "--ignore", CHAOS)
 
 
 def installed(suites: tuple[Suite, ...]) -> list[Suite]:

@@ -29,7 +29,7 @@ async def trial(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[Tr
     report, full = Report(), VERSION == "full"
     async with AsyncExitStack() as stack:
         yield Trial(engine, report, stack, full=full)
-    if VERSION:
+    if VERSION and report.found_anything:
         keep(request.function.row.name, engine, report, full=full)
 
 

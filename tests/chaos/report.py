@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, ParamSpec
 
+import pytest
+
 RESULTS: Final = Path(__file__).with_name("results.json")
 ENGINES: Final = ("grpcio", "native")
 
@@ -31,6 +33,11 @@ class Report:
     unmet: list[str] = field(default_factory=list)
     """Expectations that were not met; none for a row that is green."""
 
+    @property
+    def found_anything(self) -> bool:
+        """Not so where the row was skipped."""
+        return bool(self.measured or self.unmet)
+
     def note(self, measured: str) -> None:
         """Add to what is measured."""
         self.measured.append(measured)
@@ -50,7 +57,9 @@ def row(*, injected: str, expected: str) -> Callable[[Callable[P, Awaitable[None
             report = kwargs["trial"].report  # type: ignore[attr-defined]
             try:
                 await function(*args, **kwargs)
-            except Exception as error:
+            except pytest.skip.Exception:
+                raise
+            except BaseException as error:  # pytest's own failures, as after its timeout, are no Exception
                 report.expect(False, f"it broke off: {type(error).__name__}")
                 raise
             assert not report.unmet, "; ".join(report.unmet)

@@ -89,6 +89,14 @@ def test_only_an_acknowledged_call_is_ever_over() -> None:
     assert replace(call(1, 2, 7), ending=Ending.UNKNOWN).over == math.inf
 
 
+def test_what_is_unrecorded_of_one_member_excuses_no_other() -> None:
+    read = [ReadEvent(ADA, 7, own=True), ReadEvent("acme-reader-0", 8, own=True)]
+    found = faults(History(), Stored(read, [], []), WORLD, unrecorded=[ADA])
+    assert found == ["phantom: acme-reader-0 has read 8"]
+    twice = faults(History(), Stored([read[0]] * 2, [], []), WORLD, unrecorded=[ADA])
+    assert twice == [f"twice: {ADA} has read 7 in 2 places"]
+
+
 # ── Counts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -184,7 +192,10 @@ def test_any_other_effect_is_a_fault(calls: list[CreateCall], found: list[Stored
 # ── On a real database ───────────────────────────────────────────────────────────────────────────────────────────────
 
 PLANTED = {
-    "lost": "DELETE FROM read_mark WHERE (member_key, seq) IN (SELECT member_key, seq FROM read_mark LIMIT 1)",
+    "lost": """
+        DELETE FROM read_mark WHERE (member_key, seq) IN (
+            SELECT member_key, seq FROM read_mark JOIN member USING (member_key)
+             WHERE user_id = 'acme-reader-0' LIMIT 1)""",
     "phantom": """
         INSERT INTO read_mark (member_key, org_key, seq)
         SELECT m.member_key, m.org_key, s FROM member m, generate_series(1, 2000) s WHERE m.user_id = 'acme-reader-0'

@@ -1,4 +1,4 @@
-"""HAProxy in front of several servers: calls go to those that say they are ready, in turn."""
+"""HAProxy in front of servers: calls go to those that say they are ready, in turn, and compressed ones to none."""
 
 import subprocess
 import tempfile
@@ -24,6 +24,7 @@ defaults
     retry-on conn-failure
 frontend grpc
     bind 127.0.0.1:{port} proto h2
+    http-request return status 200 content-type application/grpc hdr grpc-status 12 if {{ req.hdr(grpc-encoding) gzip }}
     default_backend servers
 backend servers
     balance roundrobin

@@ -11,9 +11,9 @@ from tests.chaos.calm import stays_calm
 from tests.chaos.report import row
 from tests.chaos.trial import Trial
 
-MOST_MEMORY: Final = 64 << 20
-"""Bytes that the server may take beyond what it had."""
-EXPECTED: Final = "no call of others fails; readiness never falls; the server takes no more than 64 MiB for it"
+MOST_MEMORY: Final = 512 << 20
+"""Bytes that the server may take beyond what it had. grpc-core takes some hundred megabytes, and then no more."""
+EXPECTED: Final = "no call of others fails; readiness never falls; the server takes no more than 512 MiB for it"
 
 
 async def flooded(trial: Trial, url: str, kind: str) -> None:

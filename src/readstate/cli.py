@@ -106,13 +106,43 @@ def migrate(finishing: bool, role_defaults: bool) -> None:
 
 
 @main.command()
-def prune() -> None:
-    """Delete expired idempotency keys and what removed members left behind, which `serve` does as well."""
-    from readstate.config import DatabaseSettings, load
-    from readstate.server import app
+@click.option("--events-older-than", metavar="AGE", help="As in 180d. Default: READSTATE_PRUNE_EVENTS_OLDER_THAN.")
+@click.option("--notifications-older-than", metavar="AGE", help="Default: READSTATE_PRUNE_NOTIFICATIONS_OLDER_THAN.")
+@click.option(
+    "--unread-notifications/--no-unread-notifications",
+    default=None,
+    help="Whether those go that are neither read nor dismissed. Default: READSTATE_PRUNE_UNREAD_NOTIFICATIONS.",
+)
+@click.option("--dry-run", is_flag=True, help="Only count.")
+def prune(
+    events_older_than: str | None,
+    notifications_older_than: str | None,
+    unread_notifications: bool | None,
+    dry_run: bool,
+) -> None:
+    """Delete old events with their marks, and old notifications, beside the calls of servers. `serve` does so by itself
+    once an hour, with the settings.
+
+    Also delete expired idempotency keys and what removed members left behind, as `serve` does every minute.
+    """
+    from readstate.config import RetentionSettings, load
+    from readstate.server import upkeep
     from readstate.server.signals import run
 
-    click.echo(f"expired keys deleted: {run(app.prune(load(DatabaseSettings)))}")
+    given = {
+        "prune_events_older_than": events_older_than,
+        "prune_notifications_older_than": notifications_older_than,
+        "prune_unread_notifications": unread_notifications,
+    }
+    settings = load(RetentionSettings, **{name: value for name, value in given.items() if value is not None})
+    found = run(upkeep.prune(settings, dry_run=dry_run))
+    verb = "to delete" if dry_run else "deleted"
+    click.echo(f"expired keys {verb}: {found.expired_keys}")
+    if settings.prune_events_older_than is not None:
+        click.echo(f"events {verb}: {found.pruned.events}")
+        click.echo(f"marks {verb}: {found.pruned.marks}")
+    if settings.prune_notifications_older_than is not None:
+        click.echo(f"notifications {verb}: {found.pruned.notifications}")
 
 
 @main.command()

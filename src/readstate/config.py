@@ -7,6 +7,8 @@ A gap or a contradiction raises StartupError. It names the setting and never sho
 secrets.
 """
 
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -21,6 +23,10 @@ LARGEST_INT32: Final = 2**31 - 1
 """gRPC takes no larger number."""
 LONGEST_SECONDS: Final = 86_400
 """Seconds: a day. gRPC can hold it in milliseconds."""
+
+LONGEST_AGE: Final = 36_500 * 86_400
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_AGE: Final = re.compile(r"(?P<number>[0-9]{1,12})(?P<unit>[smhd])", re.ASCII)
 
 _S = TypeVar("_S", bound="_Environment")
 
@@ -65,6 +71,15 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
+def _age(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _AGE.fullmatch(value)
+    if found is None or not (seconds := int(found["number"]) * _UNITS[found["unit"]]) or seconds > LONGEST_AGE:
+        raise ValueError("must be a whole number and a unit, s, m, h or d, as in 180d; at most 36500d")
+    return timedelta(seconds=seconds)
+
+
 def _words(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
@@ -79,6 +94,7 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
 
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+Age = Annotated[timedelta, BeforeValidator(_age)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
 
 
@@ -98,6 +114,15 @@ class DatabaseSettings(LogSettings):
     pool_size: int = Field(default=8, ge=1, le=1000)
     statement_cache_size: int = Field(default=100, ge=0)
     """0 for a PgBouncer older than 1.21 or without max_prepared_statements."""
+
+
+class RetentionSettings(DatabaseSettings):
+    prune_events_older_than: Age | None = None
+    """By when they were recorded. None keeps all."""
+    prune_notifications_older_than: Age | None = None
+    """By when they were created. None keeps all."""
+    prune_unread_notifications: bool = False
+    """Whether old notifications go although they are neither read nor dismissed."""
 
 
 class KeySettings(_Environment):
@@ -149,7 +174,7 @@ class TokenParts(_Environment):
     token_second_public_key: str = ""
 
 
-class ServerSettings(DatabaseSettings, TokenSettings):
+class ServerSettings(RetentionSettings, TokenSettings):
     engine: Literal["grpcio", "native"] = "grpcio"
     listen: ListenAddress = "127.0.0.1:50051"
     admin_listen: ListenAddress = "127.0.0.1:9090"

@@ -1,7 +1,7 @@
 """The values that pass between the rooms. All are frozen; none knows gRPC, SQL or HTTP."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
@@ -298,3 +298,23 @@ class KeyedRequest:
     key: str
     fingerprint: bytes
     """32 bytes. Another method or another request has other bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept."""
+
+    events: timedelta | None
+    """Older events are pruned; None keeps them all."""
+    notifications: timedelta | None
+    unread_notifications: bool
+    """Whether old notifications are pruned although they are neither read nor dismissed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many rows have gone, or would go."""
+
+    events: int
+    marks: int
+    notifications: int

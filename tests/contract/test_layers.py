@@ -59,8 +59,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {
         *GRPC,
         *("structlog", "uvloop"),
-        *(f"readstate.{room}" for room in ("config", "deadline", "errors", "http", "identity", "rpc", "store")),
-        *("readstate.telemetry", "readstate.v1"),
+        *(f"readstate.{room}" for room in ("config", "deadline", "errors", "http", "identity", "model", "rpc")),
+        *("readstate.store", "readstate.telemetry", "readstate.v1"),
     },
     "dev": {
         *("click", "psutil", "structlog"),

@@ -12,10 +12,10 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from readstate import config
-from readstate.config import DatabaseSettings, ServerSettings
+from readstate.config import RetentionSettings, ServerSettings
 from readstate.errors import DatabaseUnavailable, IdempotencyKeyInUse, IdempotencyKeyReused, OutOfTime
 from readstate.model import KeyedRequest
-from readstate.server import app
+from readstate.server import app, upkeep
 from readstate.store import idempotency
 from readstate.store.idempotency import IdempotencyStore
 from readstate.store.notifications.store import NotificationStore
@@ -437,7 +437,10 @@ async def test_prune_deletes_what_has_expired(
     await keys.once(REQUEST, effect(store, (await members(database))["ada"]))
     await _age(database, "1 day")
 
-    assert await app.prune(config.load(DatabaseSettings, database_url=settings.database_url)) == 1
+    chosen = config.load(RetentionSettings, database_url=settings.database_url)
+    assert (await upkeep.prune(chosen, dry_run=True)).expired_keys == 1
+    assert (await upkeep.prune(chosen, dry_run=False)).expired_keys == 1
+    assert (await upkeep.prune(chosen, dry_run=True)).expired_keys == 0
 
 
 async def test_the_command_prune_says_how_many(

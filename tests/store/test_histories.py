@@ -12,7 +12,8 @@ from readstate.config import DatabaseSettings, load
 from readstate.store import pool
 from readstate.store.inbox import pages
 from readstate.store.pool import Database
-from readstate.store.read_cursor import tidy
+from readstate.store.read_cursor import lock, tidy
+from readstate.store.retention import events, marks, pace
 from tests.store.data import Connection
 from tests.store.histories.check import check
 from tests.store.histories.faults import FAULTS, NAPS, Fault
@@ -41,15 +42,21 @@ async def servers(database_url: str) -> AsyncIterator[list[Database]]:
 @pytest.fixture(autouse=True)
 def _small_and_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a thousand rows takes a few, and what rarely meets meets often."""
-    for name, size in (
-        ("MANY_ROWS", 3),
-        ("ROWS_PER_STEP", 4),
-        ("FULL", 4),
-        ("MANY_RANGES", 6),
-        ("CURSORS_PER_PAGE", 3),
-    ):
-        monkeypatch.setattr(tidy, name, size)
     monkeypatch.setattr(pages, "ROWS_LOOKED_AT", 2)
+    sizes: list[tuple[object, str, float]] = [
+        (tidy, "MANY_ROWS", 3),
+        (tidy, "ROWS_PER_STEP", 4),
+        (tidy, "FULL", 4),
+        (tidy, "MANY_RANGES", 6),
+        (tidy, "CURSORS_PER_PAGE", 3),
+        (lock, "ROWS_PER_STEP", 2),
+        (events, "EVENTS_PER_STEP", 3),
+        (marks, "CURSORS_PER_PAGE", 3),
+        (marks, "CURSORS_PER_STEP", 2),
+        (pace, "REST", 0),
+    ]
+    for module, name, size in sizes:
+        monkeypatch.setattr(module, name, size)
     for nap in NAPS:
         nap.plant(monkeypatch)
 

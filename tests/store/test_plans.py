@@ -2,12 +2,13 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from readstate.model import OrgMember
-from readstate.store import events, members, recording
+from readstate.store import members, recording
 from readstate.store.inbox import list_sql
 from readstate.store.inbox import sql as inbox
 from readstate.store.inbox.count import UNREAD_COUNTS
@@ -15,11 +16,15 @@ from readstate.store.marks import sql
 from readstate.store.marks.store import MarkStore
 from readstate.store.read_cursor.sql import MAKE_CURSORS, SETTLE
 from readstate.store.read_cursor.tidy_sql import FIND_UNTIDY, FOLD, UNFOLD
+from readstate.store.retention.events import LOOK, PRUNE_EVENTS
+from readstate.store.retention.marks import COUNT_MARKS, FIND_BEHIND
+from readstate.store.retention.store import FIND_STREAMS
 from tests.store import data
 from tests.store.data import Connection
 
 LARGE = ("system_event", "read_mark", "read_cursor", "member")
 
+NOW = datetime.now(UTC)
 LIST = (1, 7, 51, 100)
 FILTER = (["bulk"], None, None, None, None, None, True)
 
@@ -33,7 +38,9 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "mark read alone": (sql.MARK_READ, (1, 7, list(range(1, 200)))),
     "make cursors": (MAKE_CURSORS, ([1] * 100, list(range(30_000, 30_100)))),
-    "settle": (SETTLE, (1, 7)),
+    "settle": (SETTLE, (1, list(range(5, 105)), 5_000)),
+    "find who is behind": (FIND_BEHIND, (1, 5_000, 1_000)),
+    "count marks": (COUNT_MARKS, (1, 5_000, 100, 50)),
     "fold": (FOLD, (1, 7, 0, 1_000, 1_000)),
     "unfold": (UNFOLD, (1, 7, 0, 1_000)),
     "find untidy cursors": (FIND_UNTIDY, (1, 5_000, 1_000)),
@@ -45,7 +52,9 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "list unread": (list_sql.LIST_UNREAD, (*LIST, 90_000, 256)),
     "list with a filter": (list_sql.FILTER_TYPES, (*LIST, *FILTER[:-1], False, 90_000)),
     "list unread with a filter": (list_sql.FILTER_TYPES_UNREAD, (*LIST, *FILTER[:-1], False, 90_000, 256)),
-    "prune": (events.PRUNE_EVENTS, (1, 500, 1_000)),
+    "prune": (PRUNE_EVENTS, (1, NOW, 2_000)),
+    "look for what is old": (LOOK, (1, NOW, 2_000, 500)),
+    "find streams": (FIND_STREAMS, (0, 1_000, NOW)),
     "find member": (members.FIND_MEMBER, ("user7",)),
     "delete marks of removed": (sql.DELETE_MARKS_OF_REMOVED, (7, 5000)),
     "record events": (recording.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),

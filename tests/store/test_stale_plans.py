@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from readstate.model import (
     NotificationQuery,
     OrgMember,
     Priority,
+    Retention,
 )
 from readstate.store import plans, pool
 from readstate.store.events import EventStore
@@ -26,7 +28,12 @@ from readstate.store.marks.store import MarkStore
 from readstate.store.members import MemberStore
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
+from readstate.store.read_cursor.lock import settle_together
 from readstate.store.read_cursor.tidy import CursorTidier
+from readstate.store.retention.events import EventPruner
+from readstate.store.retention.marks import FIND_BEHIND
+from readstate.store.retention.notifications import NotificationPruner
+from readstate.store.retention.store import RetentionStore
 from readstate.telemetry.metrics import Metrics
 from tests.store import data
 from tests.store.data import Connection
@@ -55,6 +62,8 @@ SELECT k, 1, s, now(), now(), 'nf_' || lpad((k * 1000 + s)::text, 12, '0'), 'c',
 ADA = OrgMember(7, 1)
 CONTENT = NotificationContent("c", "t", None, Priority.NORMAL, None, None)
 EVENT = NewSystemEvent(None, "t", "", None, None)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+KEEP_A_DAY = Retention(timedelta(days=1), None, unread_notifications=False)
 
 
 class Stores:
@@ -89,7 +98,11 @@ ACTS: dict[str, Act] = {
     "mark all": lambda s: s.inbox.mark_all_read(OrgMember(8, 1), 300),
     "undo": lambda s: s.inbox.undo_mark_all(OrgMember(9, 1), "1.1.9.{[1,2),[5,9)}"),
     "record": lambda s: s.events.record("org1", [EVENT]),
-    "prune": lambda s: s.events.prune(1, 0),
+    "prune events": lambda s: EventPruner(s.database).prune(1, LONG_AGO),
+    "find streams": lambda s: RetentionStore(s.database).prune(KEEP_A_DAY),
+    "find who is behind": lambda s: s.database.rows(FIND_BEHIND, 1, 0, 1_000, repeatable=True),
+    "settle some": lambda s: s.database.run(lambda c: settle_together(c, 1, range(12, 60)), repeatable=True),
+    "prune notifications": lambda s: NotificationPruner(s.database, 1, LONG_AGO, unread=True, dry_run=False).prune(),
     "find a member": lambda s: s.members.find("user9"),
     "find members": lambda s: s.members.find_in_organization("org1", ["user1", "user2"]),
     "place a member": lambda s: s.members.upsert([NewMember("user10", "org1")]),

@@ -1,13 +1,15 @@
 """Cursors stay small: many rows become ranges, too many ranges become rows again."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from readstate.model import OrgMember
-from readstate.store.events import EventStore
 from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
 from readstate.store.pool import Database
 from readstate.store.read_cursor.tidy import CursorTidier
+from readstate.store.retention.events import EventPruner
 from tests.store import data
 from tests.store.data import Connection
 from tests.store.histories.audit import audit
@@ -109,8 +111,9 @@ async def test_what_is_pruned_is_settled_and_stays_one_range(
     connection: Connection, database: Database, inbox: InboxStore, marks: MarkStore
 ) -> None:
     await marks.mark_read(ADA, [1, 5, 9_000])
-    assert await EventStore(database).prune(1, 8_000) == 8_000
-    assert await EventStore(database).prune(1, 7_000) == 0
+    await connection.execute("UPDATE system_event SET recorded_at = '2000-01-01' WHERE seq <= 8000 OR seq = 9000")
+    assert await EventPruner(database).prune(1, datetime(2001, 1, 1, tzinfo=UTC)) == 8_000
+    assert await EventPruner(database).prune(1, datetime(2001, 1, 1, tzinfo=UTC)) == 0
     await CursorTidier(database).sweep()
     assert (await connection.fetchval(RANGES), await connection.fetchval(ROWS)) == (1, 1)
     assert (await inbox.unread_count(ADA)).unread == EVENTS - 8_001

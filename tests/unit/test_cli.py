@@ -77,6 +77,12 @@ def test_migrate_needs_only_the_database(readstate: Readstate) -> None:
     assert refused(readstate("migrate")) == "readstate: READSTATE_DATABASE_URL is not set\n"
 
 
+@pytest.mark.parametrize("age", ["180", "d", "1.5d", "-1d", "0d", "36501d", "1w", "१d"])
+def test_prune_says_what_an_age_is(readstate: Readstate, age: str) -> None:
+    line = refused(readstate("prune", "--events-older-than", age, READSTATE_DATABASE_URL="postgresql://u:canary@h/d"))
+    assert "READSTATE_PRUNE_EVENTS_OLDER_THAN: must be a whole number and a unit, s, m, h or d, as in 180d" in line
+
+
 def test_check_fails_where_nothing_answers(readstate: Readstate, closed_port: int) -> None:
     assert "does not answer" in refused(readstate("check", READSTATE_LISTEN=f"0.0.0.0:{closed_port}"))
     assert "does not answer" in refused(readstate("check", "--address", f"127.0.0.1:{closed_port}"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import grpc
 import structlog
 
-from readstate.config import DatabaseSettings, ServerSettings
+from readstate.config import ServerSettings
 from readstate.errors import ServerEnded, StartupError
 from readstate.http.admin import admin_app
 from readstate.http.listener import listening
@@ -26,6 +26,7 @@ from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.notifications.service import NotificationService
 from readstate.rpc.reflection import register_reflection
 from readstate.rpc.system_events.service import SystemEventService
+from readstate.server import upkeep
 from readstate.server.readiness import Readiness
 from readstate.server.sweeper import sweeping
 from readstate.store import pool
@@ -127,6 +128,7 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         )
 
         await stack.enter_async_context(sweeping(members.sweep, replies.sweep, CursorTidier(database).sweep))
+        await stack.enter_async_context(sweeping(upkeep.pruning(settings, database), every=upkeep.PRUNE_SECONDS))
         admin_port = await stack.enter_async_context(
             listening(admin_app(metrics, readiness.is_ready), settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
         )
@@ -139,18 +141,6 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         yield RunningServer(port, admin_port, metrics, ended)
         if ended.done():
             raise ServerEnded
-
-
-async def prune(settings: DatabaseSettings) -> int:
-    """Delete what removed members have left behind, and expired idempotency keys. Return how many keys.
-
-    Raises:
-        StartupError: the database cannot be reached.
-        ReadStateError: the database fails during the work.
-    """
-    async with pool.connect(settings) as database:
-        await MemberStore(database).sweep()
-        return await IdempotencyStore(database).sweep()
 
 
 async def _prepare_schema(settings: ServerSettings) -> None:

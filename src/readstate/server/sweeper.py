@@ -15,9 +15,10 @@ log = structlog.get_logger("readstate")
 
 
 @asynccontextmanager
-async def sweeping(*sweeps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Call each sweep now and then every minute, until left. A sweep that fails is called again a minute later."""
-    task = asyncio.create_task(_sweep_forever(sweeps), name="sweep")
+async def sweeping(*sweeps: Callable[[], Awaitable[object]], every: float | None = None) -> AsyncIterator[None]:
+    """Call each sweep now and then every minute, or `every` so many seconds, until left. One that fails is called
+    again in the next round."""
+    task = asyncio.create_task(_sweep_forever(sweeps, every), name="sweep")
     try:
         yield
     finally:
@@ -25,11 +26,11 @@ async def sweeping(*sweeps: Callable[[], Awaitable[object]]) -> AsyncIterator[No
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _sweep_forever(sweeps: tuple[Callable[[], Awaitable[object]], ...]) -> None:
+async def _sweep_forever(sweeps: tuple[Callable[[], Awaitable[object]], ...], every: float | None) -> None:
     while True:
         for sweep in sweeps:
             await _sweep_once(sweep)
-        await asyncio.sleep(PERIOD_SECONDS)
+        await asyncio.sleep(PERIOD_SECONDS if every is None else every)
 
 
 async def _sweep_once(sweep: Callable[[], Awaitable[object]]) -> None:

@@ -10,27 +10,10 @@ from readstate.store.idempotency import Reply
 from readstate.store.organizations import org_keys
 from readstate.store.pool import Connection, Database
 from readstate.store.record_lane import MOST_EVENTS, Keyed, Outcome, Record, Recorded, RecordLane, RolledBack
-from readstate.store.recording import LOCK_STREAM, record_all
+from readstate.store.recording import record_all
 
 MOST_REMEMBERED: Final = 100_000
 """Organisations whose keys are remembered. They never change."""
-
-# After LOCK_STREAM: what is gone is deleted in the transaction that says so. Then whoever finds an event knows that it
-# is above `pruned_seq`. In steps, so that no transaction holds a million locks.
-PRUNE_EVENTS: Final = """
-WITH step AS MATERIALIZED (
-    SELECT pruned_seq AS low, least($2::int, last_seq, pruned_seq + $3::int) AS high
-      FROM event_stream WHERE org_key = $1),
-gone AS (
-    DELETE FROM system_event
-     WHERE org_key = $1 AND seq > (SELECT low FROM step) AND seq <= (SELECT high FROM step))
-UPDATE event_stream s SET pruned_seq = step.high
-  FROM step
- WHERE s.org_key = $1 AND step.high > step.low
-RETURNING step.high - step.low AS events
-"""
-
-EVENTS_PER_STEP: Final = 1_000
 
 
 class EventStore:
@@ -66,20 +49,6 @@ class EventStore:
         """
         recorded = await self._record(org_id, Record(events, Keyed(request, reply)))
         return Reply(recorded.reply, recorded.replayed)
-
-    async def prune(self, org_key: int, up_to: int) -> int:
-        """Delete the organisation's events up to this `seq`, step by step; return how many. They count as read."""
-
-        async def step(connection: Connection) -> int:
-            async with connection.transaction():
-                await connection.rows(LOCK_STREAM, org_key)
-                rows = await connection.rows(PRUNE_EVENTS, org_key, up_to, EVENTS_PER_STEP)
-                return rows[0]["events"] if rows else 0
-
-        total = 0
-        while pruned := await self._database.run(step, repeatable=True):
-            total += pruned
-        return total
 
     async def drain(self) -> None:
         """Wait for records in flight, also those whose callers have left."""

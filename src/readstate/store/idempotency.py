@@ -45,6 +45,10 @@ DELETE FROM idempotency_key
 RETURNING 1
 """
 
+COUNT_EXPIRED_KEYS: Final = """
+SELECT count(*)::int AS keys FROM idempotency_key WHERE kept_at <= now() - interval '24 hours'
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -95,6 +99,11 @@ class IdempotencyStore:
     async def sweep(self) -> int:
         """Delete the keys that have expired, batch by batch; return how many."""
         return await self._database.delete(DELETE_EXPIRED_KEYS, batch=KEYS_PER_BATCH)
+
+    async def expired(self) -> int:
+        """How many keys `sweep` would delete."""
+        (row,) = await self._database.rows(COUNT_EXPIRED_KEYS, repeatable=True)
+        return int(row["keys"])
 
 
 async def claim(connection: Connection, requests: Sequence[KeyedRequest]) -> list[bytes | ReadStateError | None]:

@@ -35,7 +35,7 @@ COUNT = f"{STORE}.inbox.count.UNREAD_COUNTS"
 LIST = f"{STORE}.inbox.list_sql"
 FOLD = f"{STORE}.read_cursor.tidy.FOLD"
 UNFOLD = f"{STORE}.read_cursor.tidy.UNFOLD"
-PRUNE = f"{STORE}.events.PRUNE_EVENTS"
+PRUNE = f"{STORE}.retention.events.PRUNE_EVENTS"
 
 NAPS = [
     Fault(
@@ -69,7 +69,7 @@ FAULTS = [
     Fault("undo forgets rows", UNDO, "AND (SELECT wanted FROM cursor) @> seq", "AND false",
           ("read", "unread", "mark_all", "undo", "count")),
     Fault("undo brings back what is pruned", UNDO, " - int4multirange(int4range(1, s.pruned_seq + 1))", ""),
-    Fault("settling counts rows twice", SETTLE, " - (SELECT count(*) FROM gone)", ""),
+    Fault("settling counts rows twice", SETTLE, " - r.rows", ""),
     Fault("a count settles nothing", COUNT, "c.pruned_seq < s.pruned_seq", "false",
           ("read", "prune", "record", "count")),
     Fault("a count of another head", COUNT, "s.last_seq - coalesce", "s.last_seq + 1 - coalesce"),
@@ -85,5 +85,9 @@ FAULTS = [
     Fault("folding leaves the rows", FOLD, "AND (SELECT ranges FROM folded) @> seq", "AND false"),
     Fault("unfolding leaves the ranges", UNFOLD, "all_read = all_read - (", "all_read = all_read * (",
           ("mark_all", "unread", "tidy", "record", "count")),
-    Fault("pruning leaves the events", PRUNE, "WHERE org_key = $1 AND seq > (SELECT low FROM step)", "WHERE false"),
+    Fault("settling forgets rows", SETTLE, "WHERE ctid = ANY (ARRAY", "WHERE false AND ctid = ANY (ARRAY",
+          ("read", "read", "unread", "prune", "tidy", "record", "count")),
+    Fault("settling in steps says that it is done", SETTLE, "WHEN d.rows = $3 THEN d.last", "WHEN false THEN d.last"),
+    Fault("pruning leaves the events", PRUNE, "AND seq <= (SELECT last FROM prefix)", "AND false"),
+    Fault("pruning takes younger events", PRUNE, "WHERE NOT old", "WHERE false"),
 ]  # fmt: skip

@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from readstate.errors import ReadStateError
-from readstate.model import EventQuery, MarkResult, NewMember, NewSystemEvent, OrgMember
+from readstate.model import EventQuery, MarkResult, NewMember, NewSystemEvent, OrgMember, Retention
 from readstate.store import pool
 from readstate.store.events import EventStore
 from readstate.store.inbox.store import InboxStore
@@ -19,6 +20,7 @@ from readstate.store.marks.store import MarkStore
 from readstate.store.marks.writer import Mark
 from readstate.store.members import MemberStore
 from readstate.store.read_cursor.tidy import CursorTidier
+from readstate.store.retention.store import RetentionStore
 from readstate.telemetry.metrics import Metrics
 from tests.store.data import Connection
 from tests.store.histories.audit import audit
@@ -96,6 +98,7 @@ class Server:
         self.events = EventStore(database)
         self.members = MemberStore(database)
         self.tidier = CursorTidier(database)
+        self.retention = RetentionStore(database)
 
 
 class Run:
@@ -105,7 +108,7 @@ class Run:
         self.history = History()
         self._servers = servers
         self._connection = connection
-        self._audits = asyncio.Lock()
+        self._beside = asyncio.Lock()
         self._members = [member for org in ORGS for member in members[org]]
         self._leaving = {members[org][-1].org_key: members[org][-1] for org in ORGS}
         self._org_ids = {members[org][0].org_key: org for org in ORGS}
@@ -210,7 +213,10 @@ class Run:
     async def _prune(self, server: Server, member: OrgMember, chance: random.Random, began: float) -> Any:
         up_to = chance.randint(0, self._shown[member.org_key] // 2)
         self.history.prunes[member.org_key].append(span := Span(began, up_to))
-        await server.events.prune(member.org_key, up_to)
+        # Another prune may be deleting some of them.
+        async with self._beside:
+            await self._connection.execute(AGE_EVENTS, member.org_key, up_to, LONG_AGO)
+        await server.retention.prune(Retention(DAY, None, unread_notifications=False))
         span.ended = time.monotonic()
 
     async def _tidy(self, server: Server, member: OrgMember, chance: random.Random, _: float) -> Any:
@@ -218,7 +224,7 @@ class Run:
         await server.tidier.sweep()
 
     async def _audit(self, server: Server, member: OrgMember, chance: random.Random, _: float) -> Any:
-        async with self._audits:
+        async with self._beside:
             self.history.wrong += await audit(self._connection)
 
     async def _remove(self, server: Server, member: OrgMember, chance: random.Random, began: float) -> Any:
@@ -226,6 +232,15 @@ class Run:
         self.history.removals.setdefault(leaving, began)
         await server.members.remove([user_of(leaving)])
         await server.members.sweep()
+
+
+AGE_EVENTS = """
+UPDATE system_event SET recorded_at = $3
+ WHERE (org_key, seq) IN (SELECT org_key, seq FROM system_event WHERE org_key = $1 AND seq <= $2
+                           ORDER BY seq FOR UPDATE SKIP LOCKED)
+"""
+DAY = timedelta(days=1)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def user_of(member: OrgMember) -> str:

@@ -1,9 +1,15 @@
 """Working under a member's cursor."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from readstate.model import OrgMember
 from readstate.store.failures import SerializationConflict
 from readstate.store.pool import Connection, Row
-from readstate.store.read_cursor.sql import LOCK_CURSOR, MAKE_CURSORS, SETTLE
+from readstate.store.read_cursor.sql import LOCK_CURSOR, LOCK_FREE_CURSORS, MAKE_CURSORS, SETTLE
+
+ROWS_PER_STEP: Final = 5_000
+"""Rows of a member that one statement of settling deletes."""
 
 
 async def lock(connection: Connection, member: OrgMember) -> None:
@@ -30,12 +36,36 @@ async def under_lock(connection: Connection, member: OrgMember, statement: str, 
         for _ in range(3):  # a stream is not pruned more often than that in between
             if rows := await connection.rows(statement, member.org_key, member.member_key, *args):
                 return rows[0]
-            await connection.rows(SETTLE, member.org_key, member.member_key)
+            while any(row["behind"] for row in await _step(connection, member)):
+                pass
         raise SerializationConflict
 
 
-async def settle(connection: Connection, member: OrgMember) -> None:
-    """Take into the member's cursor what has been pruned since it last changed."""
+async def settle(connection: Connection, member: OrgMember) -> int:
+    """Take into the member's cursor what has been pruned since it last changed; return how many rows that deleted.
+
+    In steps, each a transaction: in between the cursor keeps every promise, and is still behind its stream.
+    """
+    rows, behind = 0, True
+    while behind:
+        async with connection.transaction():
+            # None is made: the member may have been removed meanwhile.
+            await connection.rows(LOCK_CURSOR, member.org_key, member.member_key)
+            settled = await _step(connection, member)
+        rows += sum(row["rows"] for row in settled)
+        behind = any(row["behind"] for row in settled)
+    return rows
+
+
+async def settle_together(connection: Connection, org_key: int, member_keys: Sequence[int]) -> list[Row]:
+    """One step for each of these members, in one transaction, but for those whose cursor is busy.
+
+    Returns a row for each cursor that is settled or has come nearer: `member_key`, `rows`, and whether it is `behind`.
+    """
     async with connection.transaction():
-        await lock(connection, member)
-        await connection.rows(SETTLE, member.org_key, member.member_key)
+        free = [row["member_key"] for row in await connection.rows(LOCK_FREE_CURSORS, org_key, member_keys)]
+        return await connection.rows(SETTLE, org_key, free, ROWS_PER_STEP)
+
+
+async def _step(connection: Connection, member: OrgMember) -> list[Row]:
+    return await connection.rows(SETTLE, member.org_key, [member.member_key], ROWS_PER_STEP)

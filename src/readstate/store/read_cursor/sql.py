@@ -24,19 +24,45 @@ ON CONFLICT (org_key, member_key) DO NOTHING
 RETURNING org_key, member_key
 """
 
-# Under the lock, in a statement of its own.
+# Under the locks of these members' cursors, in a statement of its own. Takes at most $3 rows of each member. A cursor
+# whose member has more has settled up to the last of them, and is still behind. Rows are deleted by their place, as in
+# marks/sql.py: MARK_UNREAD_TOGETHER. The array beside the join lets the planner look cursors up by their key. Returns
+# the cursors that it has changed.
 SETTLE: Final = """
-WITH stream AS MATERIALIZED (
-    SELECT pruned_seq, int4multirange(int4range(1, pruned_seq + 1)) AS pruned FROM event_stream WHERE org_key = $1),
+WITH stream AS MATERIALIZED (SELECT pruned_seq FROM event_stream WHERE org_key = $1),
+doomed AS MATERIALIZED (
+    SELECT i.member_key, m.seq, m.part, m.place
+      FROM unnest($2::bigint[]) AS i (member_key)
+     CROSS JOIN LATERAL (
+        SELECT seq, tableoid AS part, ctid AS place FROM read_mark m
+         WHERE m.member_key = i.member_key AND m.org_key = $1 AND m.seq <= (SELECT pruned_seq FROM stream)
+         ORDER BY m.seq LIMIT $3::int) m),
 gone AS (
-    DELETE FROM read_mark WHERE member_key = $2 AND org_key = $1 AND seq <= (SELECT pruned_seq FROM stream)
-    RETURNING 1)
+    DELETE FROM read_mark
+     WHERE ctid = ANY (ARRAY (SELECT place FROM doomed))
+       AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE),
+reached AS MATERIALIZED (
+    SELECT i.member_key, coalesce(d.rows, 0) AS rows,
+           CASE WHEN d.rows = $3 THEN d.last ELSE s.pruned_seq END AS pruned_seq
+      FROM stream s
+     CROSS JOIN unnest($2::bigint[]) AS i (member_key)
+      LEFT JOIN (
+        SELECT member_key, count(*)::int AS rows, max(seq) AS last FROM doomed GROUP BY 1) d USING (member_key))
 UPDATE read_cursor c
-   SET version = c.version + 1, pruned_seq = s.pruned_seq, all_read = c.all_read + s.pruned,
-       read_count = c.read_count - (SELECT count(*) FROM gone)
-                  + (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(s.pruned - c.all_read) AS r)
-  FROM stream s
- WHERE c.org_key = $1 AND c.member_key = $2 AND c.pruned_seq < s.pruned_seq
+   SET version = c.version + 1, pruned_seq = r.pruned_seq,
+       all_read = c.all_read + int4multirange(int4range(1, r.pruned_seq + 1)),
+       read_count = c.read_count - r.rows
+                  + (SELECT coalesce(sum(upper(p) - lower(p)), 0)
+                       FROM unnest(int4multirange(int4range(1, r.pruned_seq + 1)) - c.all_read) AS p)
+  FROM reached r
+ WHERE c.org_key = $1 AND c.member_key = ANY ($2) AND c.member_key = r.member_key AND c.pruned_seq < r.pruned_seq
+RETURNING c.member_key, r.rows, c.pruned_seq < (SELECT pruned_seq FROM stream) AS behind
+"""
+
+# Those of the cursors that nobody holds, in the order of their key.
+LOCK_FREE_CURSORS: Final = """
+SELECT member_key FROM read_cursor
+ WHERE org_key = $1 AND member_key = ANY ($2::bigint[]) ORDER BY member_key FOR UPDATE SKIP LOCKED
 """
 
 # For members who are new in an organisation, and are to find nothing unread in it. Whoever has a cursor keeps it.

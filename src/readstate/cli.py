@@ -146,6 +146,31 @@ def prune(
 
 
 @main.command()
+@click.option("--user", help="Everything of this user: in all organisations, or in the one that --org names.")
+@click.option("--org", help="Without --user: everything of this organisation and its members.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+def forget(user: str | None, org: str | None, dry_run: bool) -> None:
+    """Erase a person or an organisation for good, beside the calls of servers. Print what that was.
+
+    It may be run again. With members from claims first see to it that no valid token names the person any more, and set
+    READSTATE_DIRECTORY=claims as for the server.
+    """
+    from readstate.config import DirectorySettings, load
+    from readstate.server import upkeep
+    from readstate.server.signals import run
+
+    if not user and not org:
+        raise click.UsageError("--user or --org is required")
+    work = upkeep.forget(load(DirectorySettings), user_id=user or None, org_id=org or None, dry_run=dry_run)
+    rows = {name: count for name, count in run(work).items() if count}
+    verb = "to erase" if dry_run else "erased"
+    for name, count in sorted(rows.items()):
+        click.echo(f"{name} {verb}: {count}")
+    if not rows:
+        click.echo(f"nothing {verb}")
+
+
+@main.command()
 @click.option("--user", required=True, help="The user id: the claim `sub`.")
 @click.option("--scope", default="", help="Scopes, separated by spaces.")
 @click.option("--org", help="The organisation claim; believed only with READSTATE_DIRECTORY=claims.")

@@ -174,11 +174,14 @@ class TokenParts(_Environment):
     token_second_public_key: str = ""
 
 
-class ServerSettings(RetentionSettings, TokenSettings):
+class DirectorySettings(DatabaseSettings):
+    directory: Literal["database", "claims"] = "database"
+
+
+class ServerSettings(RetentionSettings, DirectorySettings, TokenSettings):
     engine: Literal["grpcio", "native"] = "grpcio"
     listen: ListenAddress = "127.0.0.1:50051"
     admin_listen: ListenAddress = "127.0.0.1:9090"
-    directory: Literal["database", "claims"] = "database"
     start_read: bool = False
     """With `claims`: who is seen in an organisation for the first time finds its events read."""
     migrate: bool = True

@@ -87,9 +87,9 @@ async def test_the_marks_of_a_removed_member_disappear_and_no_others(
     async with pool.connect(settings) as database:
         await MemberStore(database).sweep()
         assert await tally(database_url, "read_mark") == 2
-        # The row stays for a minute, for calls that may still hold its key.
+        # The row stays for two minutes, for calls that may still hold its key.
         assert await tally(database_url, "member") == 5
-        await execute(database_url, "UPDATE member SET removed_at = removed_at - interval '2 minutes'")
+        await execute(database_url, "UPDATE member SET removed_at = removed_at - interval '3 minutes'")
         await MemberStore(database).sweep()
     assert await tally(database_url, "member") == 4
     assert await ada.mark_unread([2]) == MarkResult(changed=1, matched=1)

@@ -122,7 +122,7 @@ async def test_removal_takes_cursors_and_marks(
     for table in "read_cursor", "read_mark":
         assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert (await marks.mark_read(found["ada"], [3], with_state=True)).changed == 1
-    await connection.execute("UPDATE member SET removed_at = removed_at - interval '2 minutes'")
+    await connection.execute("UPDATE member SET removed_at = removed_at - interval '3 minutes'")
     await members.sweep()
     for table in "read_cursor", "read_mark", "member":
         assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0

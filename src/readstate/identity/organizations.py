@@ -16,5 +16,5 @@ class OrganizationIds:
         self._ids = RowCache(members.org_id, seconds=SECONDS, generation=members.generation)
 
     async def of(self, org_key: int) -> str:
-        """The id of an organisation that there is."""
+        """The id of an organisation. Raises NoOrganization: it has just been erased."""
         return await self._ids.find(org_key)

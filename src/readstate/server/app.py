@@ -30,6 +30,7 @@ from readstate.server import upkeep
 from readstate.server.readiness import Readiness
 from readstate.server.sweeper import sweeping
 from readstate.store import pool
+from readstate.store.erasure.store import ErasureStore
 from readstate.store.events import EventStore
 from readstate.store.idempotency import IdempotencyStore
 from readstate.store.inbox.store import InboxStore
@@ -128,7 +129,8 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         )
 
         await stack.enter_async_context(sweeping(members.sweep, replies.sweep, CursorTidier(database).sweep))
-        await stack.enter_async_context(sweeping(upkeep.pruning(settings, database), every=upkeep.PRUNE_SECONDS))
+        hourly = upkeep.pruning(settings, database), ErasureStore(database).sweep
+        await stack.enter_async_context(sweeping(*hourly, every=upkeep.PRUNE_SECONDS))
         admin_port = await stack.enter_async_context(
             listening(admin_app(metrics, readiness.is_ready), settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
         )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from readstate.config import RetentionSettings
+from readstate.config import DirectorySettings, RetentionSettings
 from readstate.model import Pruned, Retention
 from readstate.store import pool
+from readstate.store.erasure.store import ErasureStore
 from readstate.store.idempotency import IdempotencyStore
 from readstate.store.members import MemberStore
 from readstate.store.pool import Database
@@ -41,9 +42,31 @@ async def prune(settings: RetentionSettings, *, dry_run: bool) -> Tidied:
             expired = await keys.expired()
         else:
             await MemberStore(database).sweep()
+            await ErasureStore(database).sweep()
             expired = await keys.sweep()
         kept = _retention(settings)
         return Tidied(expired, await RetentionStore(database).prune(kept, dry_run=dry_run))
+
+
+async def forget(
+    settings: DirectorySettings, *, user_id: str | None, org_id: str | None, dry_run: bool
+) -> dict[str, int]:
+    """Erase a user, what a user has in one organisation, or an organisation. Return how many rows of each table.
+
+    Raises:
+        StartupError: the database cannot be reached.
+        ReadStateError: the database fails during the work. The command may be run again.
+    """
+    async with pool.connect(settings) as database:
+        store = ErasureStore(database, dry_run=dry_run)
+        if user_id is not None:
+            return dict(await (store.user(user_id) if org_id is None else store.user_in(user_id, org_id)))
+        if org_id is None:
+            return {}
+        erased = await store.organization(org_id, members_from_claims=settings.directory == "claims")
+        if not dry_run:
+            await MemberStore(database).sweep()
+        return dict(erased)
 
 
 def pruning(settings: RetentionSettings, database: Database) -> Callable[[], Awaitable[Pruned]]:

@@ -7,7 +7,7 @@ from readstate.errors import OutOfTime, ReadStateError
 from readstate.model import KeyedRequest, NewSystemEvent
 from readstate.store.failures import ConnectionLost
 from readstate.store.idempotency import Reply
-from readstate.store.organizations import org_keys
+from readstate.store.organizations import OrganizationErased, org_keys
 from readstate.store.pool import Connection, Database
 from readstate.store.record_lane import MOST_EVENTS, Keyed, Outcome, Record, Recorded, RecordLane, RolledBack
 from readstate.store.recording import record_all
@@ -60,7 +60,7 @@ class EventStore:
         if not self._database.joined and len(record.events) <= MOST_EVENTS:
             outcome = await self._lane.submit(org_key, record)
         if outcome is None:
-            outcome = await self._record_alone(org_key, record)
+            outcome = await self._record_somewhere(org_id, record)
         if isinstance(outcome, ReadStateError):
             raise outcome
         return outcome
@@ -75,6 +75,14 @@ class EventStore:
                 self._org_keys.clear()
             self._org_keys |= found
         return self._org_keys[org_id]
+
+    async def _record_somewhere(self, org_id: str, record: Record) -> Outcome:
+        try:
+            return await self._record_alone(await self._org_key(org_id), record)
+        except OrganizationErased:
+            # What comes now is of another organisation with the same name.
+            self._org_keys.pop(org_id, None)
+            return await self._record_alone(await self._org_key(org_id), record)
 
     async def _record_alone(self, org_key: int, record: Record) -> Outcome:
         async def work(connection: Connection) -> Outcome:

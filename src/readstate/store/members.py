@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from readstate.errors import NoOrganization
 from readstate.model import Member, NewMember, OrgMember
 from readstate.store.marks.sql import DELETE_MARKS_OF_REMOVED
 from readstate.store.notifications.sql import DELETE_NOTIFICATIONS_OF_REMOVED
@@ -51,11 +52,11 @@ FIND_REMOVED_MEMBERS: Final = """
 SELECT member_key FROM member WHERE removed_at IS NOT NULL AND member_key > $1 ORDER BY member_key LIMIT $2
 """
 
-# The row of a removed member outlives every call that may still hold its key from a cache (5 s, and 5 s for the call),
+# The row of a removed member outlives every call that may still hold its key from a cache (60 s, and 5 s for the call),
 # so that what such a call writes is found and deleted too.
 FORGET_REMOVED_MEMBERS: Final = """
 DELETE FROM member
- WHERE removed_at < now() - interval '1 minute' AND member_key = ANY ($1::bigint[])
+ WHERE removed_at < now() - interval '2 minutes' AND member_key = ANY ($1::bigint[])
    AND NOT EXISTS (SELECT FROM read_mark r WHERE r.member_key = member.member_key)
    AND NOT EXISTS (SELECT FROM read_cursor c WHERE c.member_key = member.member_key)
    AND NOT EXISTS (SELECT FROM notification n WHERE n.member_key = member.member_key)
@@ -110,9 +111,15 @@ class MemberStore:
         return keys[org_id]
 
     async def org_id(self, org_key: int) -> str:
-        """The id of an organisation that there is."""
-        (row,) = await self._database.rows(FIND_ORGANIZATION, org_key, repeatable=True)
-        return str(row["org_id"])
+        """The id of an organisation.
+
+        Raises:
+            NoOrganization: it has just been erased.
+        """
+        rows = await self._database.rows(FIND_ORGANIZATION, org_key, repeatable=True)
+        if not rows:
+            raise NoOrganization
+        return str(rows[0]["org_id"])
 
     async def upsert(self, members: Sequence[NewMember]) -> None:
         """Place each user, all or none. Each user id at most once.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from readstate.errors import DatabaseUnavailable
 from readstate.store.pool import Connection
 
 FIND_ORGANIZATIONS: Final = "SELECT org_id, org_key FROM organization WHERE org_id = ANY ($1::text[])"
@@ -19,11 +20,15 @@ INSERT INTO event_stream (org_key) SELECT org_key FROM made
 """
 
 
+class OrganizationErased(DatabaseUnavailable):
+    """The organisation with this key was erased. Nothing was done. The same name may have another key by now."""
+
+
 async def org_keys(connection: Connection, org_ids: Iterable[str]) -> dict[str, int]:
     """The key of each organisation; those that nobody has named before are made.
 
-    Safe to repeat: what exists is found. Keys never change and are never removed. A caller may keep them, until a
-    fail-over may have lost them.
+    Safe to repeat: what exists is found. Keys never change, and go only with an organisation that is erased: who writes
+    with such a key is told, or what they write is swept. A caller may keep them, until a fail-over may have lost them.
     """
     wanted = sorted(set(org_ids))
     found = await _find(connection, wanted)

@@ -6,6 +6,7 @@ from typing import Final
 from readstate.errors import EventIdsExhausted, ReadStateError
 from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
 from readstate.store import idempotency
+from readstate.store.organizations import OrganizationErased
 from readstate.store.pool import Connection
 from readstate.store.record_lane import Outcome, Record, Recorded
 
@@ -14,7 +15,8 @@ from readstate.store.record_lane import Outcome, Record, Recorded
 LOCK_STREAM: Final = "SELECT last_event_id FROM event_stream WHERE org_key = $1 FOR UPDATE"
 
 # Inserts only what is missing, so that recording an id again changes nothing, and numbers only what it inserts, so
-# that seq has no gap. Reads the stream's row again: the lock held since LOCK_STREAM keeps it still.
+# that seq has no gap. Reads the stream's row again: the lock held since LOCK_STREAM keeps it still. Whoever erases the
+# organisation holds that lock too. No row is returned where that has happened.
 RECORD_EVENTS: Final = """
 WITH missing AS MATERIALIZED (
     SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
@@ -33,7 +35,8 @@ inserted AS (
 UPDATE event_stream
    SET last_seq = last_seq + (SELECT count(*) FROM missing),
        last_event_id = greatest(last_event_id, (SELECT max(event_id) FROM missing))
- WHERE org_key = $1
+ WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1)
+RETURNING 1
 """
 
 
@@ -89,7 +92,7 @@ async def _insert(connection: Connection, org_key: int, fresh: Iterable[tuple[in
         events.setdefault(event_id, event)
     if not events:
         return
-    await connection.rows(
+    recorded = await connection.rows(
         RECORD_EVENTS,
         org_key,
         list(events),
@@ -101,6 +104,8 @@ async def _insert(connection: Connection, org_key: int, fresh: Iterable[tuple[in
         [event.subject_id for event in events.values()],
         [event.workspace_id for event in events.values()],
     )
+    if not recorded:
+        raise OrganizationErased
 
 
 async def _keep(connection: Connection, records: Sequence[Record], outcomes: Sequence[Outcome]) -> None:

@@ -143,7 +143,8 @@ class SystemEventServiceServicer(object):
 
         An event may bring its own id. Recording an id again changes nothing, whatever else the event says now, and
         returns that id. Ids that are brought are reserved first; the other events are numbered in list order above the
-        largest id of the organisation and of the call. Positions in the stream follow list order.
+        largest id of the organisation and of the call. Positions in the stream follow list order. An event that retention
+        has deleted is not there any more: recording its id again makes a new event, at the end of the stream.
 
         Safe to retry only if every event brings its id, or with an idempotency key, which is honoured: NotificationService
         says how. Events that bring their id need none.

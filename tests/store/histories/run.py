@@ -20,6 +20,7 @@ from readstate.store.marks.store import MarkStore
 from readstate.store.marks.writer import Mark
 from readstate.store.members import MemberStore
 from readstate.store.read_cursor.tidy import CursorTidier
+from readstate.store.retention.events import EventPruner
 from readstate.store.retention.store import RetentionStore
 from readstate.telemetry.metrics import Metrics
 from tests.store.data import Connection
@@ -98,6 +99,7 @@ class Server:
         self.events = EventStore(database)
         self.members = MemberStore(database)
         self.tidier = CursorTidier(database)
+        self.database = database
         self.retention = RetentionStore(database)
 
 
@@ -216,7 +218,11 @@ class Run:
         # Another prune may be deleting some of them.
         async with self._beside:
             await self._connection.execute(AGE_EVENTS, member.org_key, up_to, LONG_AGO)
-        await server.retention.prune(Retention(DAY, None, unread_notifications=False))
+        if chance.random() < 0.5:
+            await server.retention.prune(Retention(DAY, None, unread_notifications=False))
+        else:
+            # As a run that breaks off: cursors are behind.
+            await EventPruner(server.database).prune(member.org_key, datetime.now(UTC) - DAY)
         span.ended = time.monotonic()
 
     async def _tidy(self, server: Server, member: OrgMember, chance: random.Random, _: float) -> Any:

@@ -1,0 +1,1 @@
+"""Erasure: everything of a person, or of a tenant, goes for good (docs/decisions/0020-retention.md)."""

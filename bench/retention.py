@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -24,13 +24,16 @@ from bench.plan import BUILD
 from readstate.client import ReadState
 from readstate.config import DatabaseSettings, ServerSettings, load
 from readstate.dev import embedded
+from readstate.errors import ReadStateError
 from readstate.identity.tokens import sign
 from readstate.model import Retention
 from readstate.server import app
 from readstate.store import pool
 from readstate.store.migrate import migrate
 from readstate.store.pool import Connection, Database
+from readstate.store.read_cursor.sql import SETTLE
 from readstate.store.retention.store import RetentionStore
+from readstate.telemetry.logs import configure_logging
 
 MEMBERS: Final = 10_000
 MARKS_EACH: Final = 1_000
@@ -38,6 +41,8 @@ OLD_EVENTS: Final = 20_000
 YOUNG_EVENTS: Final = 50_000
 CALLERS: Final = 64
 BASE_SECONDS: Final = 6.0
+PRUNE_SECONDS: Final = 30.0
+"""What goes in that time is enough to know what all of it takes."""
 
 FOLDER: Final = BUILD / "retention"
 T = TypeVar("T")
@@ -70,6 +75,7 @@ class Work:
     """What the database did for the prune."""
 
     seconds: float = 0.0
+    marks: int = 0
     longest: float = 0.0
     longest_statement: str = ""
     began: float = field(default_factory=time.monotonic)
@@ -97,7 +103,10 @@ def timed(work: Work) -> Iterator[None]:
     async def noted(self: Connection, statement: str, *args: object) -> list[Any]:
         began = time.monotonic()
         try:
-            return await rows(self, statement, *args)
+            found = await rows(self, statement, *args)
+            if statement == SETTLE:
+                work.marks += sum(row["rows"] for row in found)
+            return found
         finally:
             if (seconds := time.monotonic() - began) > work.longest:
                 work.longest, work.longest_statement = seconds, statement.strip()[:60]
@@ -126,8 +135,12 @@ async def call_forever(settings: ServerSettings, port: int) -> None:
         token = sign(settings, user=f"user{number}")
         async with ReadState(f"127.0.0.1:{port}", token=token) as client:
             while True:
-                await client.mark_read([chance.randint(OLD_EVENTS + 1, OLD_EVENTS + YOUNG_EVENTS)])
-                calls += 1
+                try:
+                    await client.mark_read([chance.randint(OLD_EVENTS + 1, OLD_EVENTS + YOUNG_EVENTS)])
+                    calls += 1
+                except ReadStateError as error:
+                    print(f"a call failed: {error!r}", file=sys.stderr)
+                    await asyncio.sleep(0.1)
 
     async def report() -> None:
         nonlocal calls
@@ -149,7 +162,8 @@ async def process(*arguments: str) -> AsyncIterator[asyncio.StreamReader]:
     try:
         yield started.stdout
     finally:
-        started.kill()
+        if started.returncode is None:
+            started.kill()
         await started.wait()
 
 
@@ -170,9 +184,21 @@ def settings_on(url: str) -> ServerSettings:
 
 async def serve(url: str) -> None:
     """A server, which prints its port."""
+    configure_logging("error", "json")
     async with app.running_server(settings_on(url)) as server:
         print(server.port, flush=True)
         await asyncio.Event().wait()
+
+
+async def measure_copy(url: str) -> None:
+    """Measure on a copy, so that it can be done again."""
+    connection = await asyncpg.connect(url.replace("/postgres?", "/template1?"))
+    try:
+        await connection.execute("DROP DATABASE IF EXISTS pruned")
+        await connection.execute("CREATE DATABASE pruned TEMPLATE postgres STRATEGY file_copy")
+        await measure(url.replace("/postgres?", "/pruned?"))
+    finally:
+        await connection.close()
 
 
 async def measure(url: str) -> None:
@@ -196,17 +222,19 @@ async def measure(url: str) -> None:
             await asyncio.sleep(BASE_SECONDS)
             work = Work()
             async with pool.connect(load(DatabaseSettings, database_url=url)) as database:
-                with timed(work):
-                    kept = Retention(timedelta(days=180), None, unread_notifications=False)
-                    pruned = await RetentionStore(database).prune(kept)
+                kept = Retention(timedelta(days=180), None, unread_notifications=False)
+                with timed(work), suppress(TimeoutError):
+                    async with asyncio.timeout(PRUNE_SECONDS):
+                        await RetentionStore(database).prune(kept)
             ended = time.monotonic()
             await asyncio.sleep(BASE_SECONDS)
             before, beside, after = (
                 rate(*span) for span in ((began, work.began), (work.began, ended), (ended, time.monotonic()))
             )
             collecting.cancel()
-    print(f"{pruned.events:,} events and {pruned.marks:,} marks in {ended - work.began:.1f} s")
-    print(f"work of the database: {work.seconds:.1f} s; longest statement {1000 * work.longest:.0f} ms")
+    print(f"{work.marks:,} marks in {ended - work.began:.1f} s, of which {work.seconds:.1f} s were work, the rest rest")
+    print(f"work for 10^7 marks: {1e7 * work.seconds / max(work.marks, 1):.1f} s")
+    print(f"longest statement {1000 * work.longest:.0f} ms")
     print(f"  {work.longest_statement!r}")
     print(f"calls/s before, beside, after: {before:,.0f}, {beside:,.0f}, {after:,.0f}")
     print(f"beside ÷ without: {2 * beside / (before + after):.2f}")
@@ -222,7 +250,7 @@ def main(command: str, *arguments: str) -> None:
         case "load" | "measure":
             FOLDER.mkdir(parents=True, exist_ok=True)
             with embedded.postgres(embedded.data_folder(FOLDER), settings=SETTINGS | {"autovacuum": "on"}) as url:
-                asyncio.run(fill(url) if command == "load" else measure(url))
+                asyncio.run(fill(url) if command == "load" else measure_copy(url))
         case _:
             sys.exit(__doc__)
 

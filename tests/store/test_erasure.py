@@ -56,10 +56,8 @@ class House:
             await self.events.record(org, [NewSystemEvent(None, "bucket.created", "", None, None)] * 20)
         for (user, org), member in self.of.items():
             await self.marks.mark_read(member, range(1, 13))
-            await self.notifications.create([member] * 1, CONTENT)
-            for _ in range(11):
-                (made,) = await self.notifications.create([member], CONTENT)
-            await self.notifications.mark_read(member, made)
+            made = [(await self.notifications.create([member], CONTENT))[0] for _ in range(12)]
+            await self.notifications.mark_read(member, made[-1])
             await self.keys.once(KeyedRequest(user, member.org_key, f"key-{org}", b"f" * 32), reply)
         await self.keys.once(KeyedRequest("ada", None, "key", b"f" * 32), reply)
 
@@ -204,7 +202,7 @@ async def test_an_organisation_goes_with_its_members(connection: Connection, dat
     assert +await ErasureStore(database).organization("acme", members_from_claims=False) == expected
     assert +await ErasureStore(database).organization("acme", members_from_claims=False) == Counter()
     assert before - await rows(connection) == expected - Counter(member=2)
-    assert await connection.fetch("SELECT user_id FROM member WHERE user_id <> ''") == [("bob",)]
+    assert await connection.fetchval("SELECT array_agg(user_id) FROM member WHERE user_id <> ''") == ["bob"]
     assert (await InboxStore(database).unread_count(house.of["bob", "globex"])).unread == 8
     assert await whole(connection)
 
@@ -216,8 +214,8 @@ async def test_with_members_from_claims_those_go_who_have_nothing_elsewhere(
     for dry_run in True, False:
         found = await ErasureStore(database, dry_run=dry_run).organization("acme", members_from_claims=True)
         assert found["read_mark"] == 24
-    users = await connection.fetch("SELECT user_id FROM member WHERE user_id <> '' ORDER BY 1")
-    assert users == [("ada",), ("bob",)]
+    users = await connection.fetchval("SELECT array_agg(user_id ORDER BY user_id) FROM member WHERE user_id <> ''")
+    assert users == ["ada", "bob"]
 
 
 async def test_who_still_holds_the_key_of_an_erased_organisation_finds_it_empty(

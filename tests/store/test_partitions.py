@@ -1,15 +1,18 @@
 """The statements on partitioned tables: rows of another partition, which have the same ctids, stay."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from readstate.model import KeyedRequest, OrgMember
+from readstate.model import KeyedRequest, OrgMember, Pruned, Retention
+from readstate.store.erasure.store import ErasureStore
 from readstate.store.idempotency import IdempotencyStore
 from readstate.store.marks.store import MarkStore
 from readstate.store.members import MemberStore
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
+from readstate.store.retention.store import RetentionStore
 from tests.notifications.rules import CONTENT
 from tests.store import data
 from tests.store.data import Connection
@@ -54,6 +57,36 @@ async def test_sweeping_a_removed_member_leaves_what_is_others(
     assert [len(await data.marks_of(partitioned, member.member_key)) for member in USERS] == [0, 20, 20]
     left = await partitioned.fetch("SELECT member_key FROM notification ORDER BY 1")
     assert [row["member_key"] for row in left] == [2, 3]
+
+
+async def test_pruning_leaves_other_organisations_rows(
+    partitioned: Connection, database: Database, marks: MarkStore
+) -> None:
+    await partitioned.execute(
+        "UPDATE system_event SET recorded_at = now() - interval '2 days' WHERE org_key = 1 AND seq < 6"
+    )
+    for member in USERS:
+        await marks.mark_read(member, EVENTS)
+        await NotificationStore(database).create([member], CONTENT)
+    await partitioned.execute("UPDATE notification SET created_at = now() - interval '2 days' WHERE org_key = 1")
+    kept = Retention(timedelta(days=1), timedelta(days=1), unread_notifications=True)
+    assert await RetentionStore(database).prune(kept) == Pruned(5, 10, 2)
+    assert [len(await data.marks_of(partitioned, member.member_key)) for member in USERS] == [15, 15, 20]
+    assert await partitioned.fetchval("SELECT array_agg(member_key) FROM notification") == [3]
+
+
+async def test_erasing_an_organisation_leaves_other_organisations_rows(
+    partitioned: Connection, database: Database, marks: MarkStore
+) -> None:
+    for member in USERS:
+        await marks.mark_read(member, EVENTS)
+        await NotificationStore(database).create([member], CONTENT)
+        await IdempotencyStore(database).once(KeyedRequest("user", member.org_key, f"{member}", b"f" * 32), reply)
+    erased = await ErasureStore(database).organization("org1", members_from_claims=False)
+    assert (erased["read_mark"], erased["notification"], erased["idempotency_key"]) == (40, 2, 2)
+    assert [len(await data.marks_of(partitioned, member.member_key)) for member in USERS] == [0, 0, 20]
+    for table in TABLES:
+        assert await partitioned.fetchval(f"SELECT array_agg(DISTINCT org_key) FROM {table}") == [2]
 
 
 async def test_sweeping_expired_keys_leaves_those_of_other_organisations(

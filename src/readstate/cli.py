@@ -170,6 +170,32 @@ def forget(user: str | None, org: str | None, dry_run: bool) -> None:
         click.echo(f"nothing {verb}")
 
 
+_COUNT = click.IntRange(0, 10**15)
+
+
+@main.command()
+@click.option("--members", required=True, type=_COUNT, help="Of all organisations.")
+@click.option("--events", required=True, type=_COUNT, help="Recorded in a day, in all organisations.")
+@click.option("--calls", required=True, type=_COUNT, help="Marks in a second, at the peak.")
+@click.option("--organizations", default=1, show_default=True, type=click.IntRange(1, 10**9), help="Of equal size.")
+@click.option(
+    "--days", default=180, show_default=True, type=click.IntRange(1, 36_500), help="How long events are kept."
+)
+@click.option(
+    "--read",
+    default=0.3,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The part of their events that members mark one by one.",
+)
+def size(members: int, events: int, calls: int, organizations: int, days: int, read: float) -> None:
+    """Say what a load needs of disk, WAL and CPU, from measured units. docs/sizing.md explains the sum."""
+    from readstate import sizing
+
+    for line in sizing.lines(sizing.Load(members, events, calls, organizations, days, read)):
+        click.echo(line)
+
+
 @main.command()
 @click.option("--user", required=True, help="The user id: the claim `sub`.")
 @click.option("--scope", default="", help="Scopes, separated by spaces.")

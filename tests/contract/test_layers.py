@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"google"},
     "deadline": set(),
     "channels": set(),
+    "sizing": set(),
     "config": {"pydantic", "pydantic_settings", "readstate.errors"},
     "identity": {
         *("aiohttp", "cachetools", "cryptography", "jwt", "structlog"),
@@ -70,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "click",
         *(f"readstate.{room}" for room in ("check", "config", "dev", "errors", "gateway", "identity", "server")),
-        *("readstate.store", "readstate.telemetry"),
+        *("readstate.sizing", "readstate.store", "readstate.telemetry"),
     },
     "__main__": {"readstate.cli"},
 }

@@ -83,6 +83,12 @@ def test_prune_says_what_an_age_is(readstate: Readstate, age: str) -> None:
     assert "READSTATE_PRUNE_EVENTS_OLDER_THAN: must be a whole number and a unit, s, m, h or d, as in 180d" in line
 
 
+def test_forget_has_to_be_told_whom(readstate: Readstate) -> None:
+    done = readstate("forget", "--user", "", READSTATE_DATABASE_URL="postgresql://h/d")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--user or --org is required" in done.stderr
+
+
 def test_check_fails_where_nothing_answers(readstate: Readstate, closed_port: int) -> None:
     assert "does not answer" in refused(readstate("check", READSTATE_LISTEN=f"0.0.0.0:{closed_port}"))
     assert "does not answer" in refused(readstate("check", "--address", f"127.0.0.1:{closed_port}"))

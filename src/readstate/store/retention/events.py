@@ -8,7 +8,7 @@ from readstate.store.recording import LOCK_STREAM
 from readstate.store.retention.pace import paced
 
 EVENTS_PER_STEP: Final = 2_000
-"""The stream is locked for as long as a step takes: who records waits for some 20 ms."""
+"""The stream is locked for as long as a step takes: who records waits."""
 EVENTS_PER_LOOK: Final = 20_000
 
 # The first events of a stream from a position on, and those of them that come before every younger one. Times follow

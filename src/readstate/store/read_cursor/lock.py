@@ -8,8 +8,8 @@ from readstate.store.failures import SerializationConflict
 from readstate.store.pool import Connection, Row
 from readstate.store.read_cursor.sql import LOCK_CURSOR, LOCK_FREE_CURSORS, MAKE_CURSORS, SETTLE
 
-ROWS_PER_STEP: Final = 5_000
-"""Rows of a member that one statement of settling deletes."""
+ROWS_PER_STEP: Final = 1_000
+"""Rows that one statement of settling deletes. With 5,000 one took 0.6 s: a member's marks lie in as many pages."""
 
 
 async def lock(connection: Connection, member: OrgMember) -> None:

@@ -195,6 +195,8 @@ class ServerSettings(RetentionSettings, DirectorySettings, TokenSettings):
     """Calls served at once; a further one is answered RESOURCE_EXHAUSTED."""
     max_concurrent_streams: int = Field(default=100, ge=1, le=LARGEST_INT32)
     """Calls at once on one connection; HTTP/2 makes a further one wait in the client."""
+    max_streams: int = Field(default=20_000, ge=1)
+    """Streams of WatchUnread open at once. They take none of the places for calls."""
     max_connection_age: Seconds | None = None
     """Seconds until a client is asked to connect again, so that load is balanced again. 0 means never. The default is
     1800 with the engine grpcio. The engine native cannot do it."""

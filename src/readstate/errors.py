@@ -90,6 +90,13 @@ class ExpiredToken(Unauthenticated):
     reason = "TOKEN_EXPIRED"
 
 
+class InvalidTicket(Unauthenticated):
+    """Nobody is told which: unknown, used, or too old."""
+
+    message = "the ticket is not valid: it opens one stream, within 60 seconds"
+    reason = "TICKET_INVALID"
+
+
 class UnknownUser(Unauthenticated):
     message = "user not found"
     reason = "USER_NOT_FOUND"
@@ -158,12 +165,39 @@ class Overloaded(ReadStateError):
     retry_after = 1.0
 
 
+class TooManyStreams(Overloaded):
+    message = "too many streams are open: close one, or try again later"
+    reason = "TOO_MANY_STREAMS"
+
+
+class StreamUnread(Overloaded):
+    message = "the stream was not read for 30 seconds"
+    reason = "STREAM_UNREAD"
+
+
 class Unavailable(ReadStateError):
     """Something that this service needs is away. Repeat the call if it is safe to repeat."""
 
     message = "the service is unavailable: try again"
     reason = "UNAVAILABLE"
     retry_after = 1.0
+
+
+class Draining(Unavailable):
+    message = "this server is stopping: connect again"
+    reason = "DRAINING"
+
+
+class MemberMoved(Unavailable):
+    message = "the member has been placed in another organisation: watch again"
+    reason = "MEMBER_MOVED"
+
+
+class StateLost(Unavailable):
+    """A fail-over has lost what was told."""
+
+    message = "the database has gone back: watch again"
+    reason = "STATE_LOST"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -24,6 +24,13 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketClaims(Claims):
+    """What the token said with which a ticket was issued."""
+
+    token_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A user as this service sees one."""
 
@@ -286,6 +293,20 @@ class UnreadSummary:
     """Unseen ones, and those that are seen but not read."""
     version: int = field(default=0, compare=False)
     """Rises with every change of the member's notifications. Not compared: the same counts are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxState:
+    """All that a member has not read, from one snapshot."""
+
+    events: UnreadState
+    notifications: UnreadSummary | None
+    """None where the token does not say that they may be read."""
+
+    @property
+    def versions(self) -> tuple[int, int, int]:
+        """What tells a state from another one, and the newer from the older: no component of it is smaller."""
+        return self.events.head, self.events.version, self.notifications.version if self.notifications else 0
 
 
 @dataclass(frozen=True, slots=True)

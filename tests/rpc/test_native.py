@@ -17,6 +17,7 @@ from readstate.rpc.native import NativeServer
 from readstate.server import app
 from readstate.telemetry.metrics import Metrics
 from tests.rpc.wire import failure
+from tests.unread.unread_client import UnreadClient
 from tests.waiting import until
 
 REQUIRED = {
@@ -155,3 +156,82 @@ def test_what_the_engine_cannot_do_is_refused_at_the_start(setting: str, value: 
     values = REQUIRED | {setting: value} | ({"tls_key": "key.pem"} if setting == "tls_cert" else {})
     with pytest.raises(StartupError, match="READSTATE_ENGINE=native"):
         load(ServerSettings, engine="native", **values)
+
+
+async def _reads_beside_full_streams(server: Any) -> int:
+    """Messages that a client reads within 2 s, while 40 streams of another client are full."""
+
+    async def pour(_: bytes, context: Any) -> None:
+        while True:
+            await context.write(bytes(30_000))
+            await asyncio.sleep(0)
+
+    handlers: dict[str, Any] = {"Pour": grpc.unary_stream_rpc_method_handler(pour)}
+    server.add_registered_method_handlers("test.Echo", handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    read = 0
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        pouring: Any = channel.unary_stream("/test.Echo/Pour")
+        async with UnreadClient(port, "", streams=40, path="/test.Echo/Pour"):
+            await until(lambda: len(server._calls) == 40)
+            await asyncio.sleep(1)
+            healthy = pouring(b"")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    while read < 500:
+                        await healthy.read()
+                        read += 1
+            healthy.cancel()
+        await until(lambda: not server._calls)
+    await server.stop(0)
+    return read
+
+
+async def test_clients_that_do_not_read_stop_nobody_else() -> None:
+    assert await _reads_beside_full_streams(NativeServer()) == 500
+
+
+async def test_the_library_alone_still_lets_them() -> None:
+    """Where this fails, the library has mended it: the wait in NativeServer._send can go."""
+    assert await _reads_beside_full_streams(pygrpc_native.aio.server()) < 500
+
+
+async def _writes_after_the_client_has_left(server: Any) -> int:
+    """How often a handler that only writes can do so without the loop's leave, at most 10,000 times."""
+    written, ended = 0, asyncio.Event()
+
+    async def pour(_: bytes, context: Any) -> None:
+        nonlocal written
+        try:
+            await context.write(b"first")
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()  # until the client has left
+            while written < 10_000:
+                await context.write(b"more")
+                written += 1
+        finally:
+            ended.set()
+
+    handlers: dict[str, Any] = {"Pour": grpc.unary_stream_rpc_method_handler(pour)}
+    server.add_registered_method_handlers("test.Echo", handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        pouring: Any = channel.unary_stream("/test.Echo/Pour")
+        call = pouring(b"")
+        await call.read()
+        call.cancel()
+        async with asyncio.timeout(5):
+            await ended.wait()
+    await server.stop(0)
+    return written
+
+
+async def test_a_write_to_a_client_that_has_left_fails() -> None:
+    assert await _writes_after_the_client_has_left(NativeServer()) == 0
+
+
+async def test_the_library_alone_still_lets_such_writes_succeed() -> None:
+    """Where this fails, the library has mended it: the error of NativeServer._send can go."""
+    assert await _writes_after_the_client_has_left(pygrpc_native.aio.server()) == 10_000

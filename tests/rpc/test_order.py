@@ -33,6 +33,8 @@ METHODS = {
     "SystemEventService/MarkAllRead": ORG_MEMBER,
     "SystemEventService/UndoMarkAllRead": ORG_MEMBER,
     "SystemEventService/ListReaders": replace(ORG_MEMBER, scope="system_events:audit"),
+    "UnreadService/WatchUnread": ORG_MEMBER,
+    "UnreadService/IssueTicket": ORG_MEMBER,
     "DirectoryService/UpsertMembers": Needs(scope="directory:write"),
     "DirectoryService/RemoveMembers": Needs(scope="directory:write"),
     "NotificationService/CreateNotifications": Needs(scope="messaging:write"),

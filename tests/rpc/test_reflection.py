@@ -21,6 +21,7 @@ SERVICES = {
     "readstate.v1.DirectoryService",
     "readstate.v1.NotificationService",
     "readstate.v1.SystemEventService",
+    "readstate.v1.UnreadService",
 }
 LIST = ServerReflectionRequest(list_services="*")
 

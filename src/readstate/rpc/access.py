@@ -18,6 +18,8 @@ class Access:
     """The member must be in an organisation."""
     scope: str | None = None
     """The token must carry it."""
+    lasting: bool = False
+    """It lasts as long as its client listens. It has interceptors of its own, without the bounds for calls."""
 
 
 PUBLIC: Final = Access(token=False)
@@ -64,6 +66,8 @@ ACCESS: Final = {
     **dict.fromkeys(_NOTIFICATION_READS, Access(member=True, organization=True, scope="messaging:read")),
     **dict.fromkeys(_NOTIFICATION_UPDATES, Access(member=True, organization=True, scope="messaging:update")),
     "/readstate.v1.NotificationService/CreateNotifications": Access(scope="messaging:write"),
+    "/readstate.v1.UnreadService/WatchUnread": Access(member=True, organization=True, lasting=True),
+    "/readstate.v1.UnreadService/IssueTicket": ORG_MEMBER,
     "/readstate.v1.DirectoryService/UpsertMembers": Access(scope="directory:write"),
     "/readstate.v1.DirectoryService/RemoveMembers": Access(scope="directory:write"),
 }

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc import StatusCode
 
-from readstate.errors import MalformedRequest, Unavailable, UnknownMethod
+from readstate.errors import Draining, MalformedRequest, UnknownMethod
 from readstate.rpc.access import TOKEN, Access
 from readstate.rpc.call import Call, Context, Handler, Interceptor, Method, current, current_task
+from readstate.rpc.status import status_of
 
 UNKNOWN: Final = Method("unknown", TOKEN, streaming=True)
 """Stands in logs and metrics for a method that does not exist. The name in the request could be any text."""
@@ -29,10 +29,16 @@ class Registrar:
     """Given to the generated `add_…Servicer_to_server` in place of the server. Passes on wrapped handlers."""
 
     def __init__(
-        self, server: grpc.aio.Server, interceptors: Sequence[Interceptor], access: Mapping[str, Access]
+        self,
+        server: grpc.aio.Server,
+        interceptors: Sequence[Interceptor],
+        access: Mapping[str, Access],
+        lasting: Sequence[Interceptor] = (),
     ) -> None:
+        """`lasting`: the interceptors of methods whose access says so, in place of the others."""
         self._server = server
         self._interceptors = interceptors
+        self._lasting = lasting
         self._access = access
         self._running = 0
         self._idle = asyncio.Event()
@@ -99,7 +105,7 @@ class Registrar:
 
     def _serving(self, method: Method, act: Handler) -> Any:
         chain = act
-        for interceptor in reversed(self._interceptors):
+        for interceptor in reversed(self._lasting if method.access.lasting else self._interceptors):
             chain = partial(interceptor, chain)
 
         async def serve(request: Any, context: Context) -> Any:
@@ -124,17 +130,18 @@ class Registrar:
                 if not self._ending:
                     raise
                 task.uncancel()
-                await _end(context)
+                await _end(current.get())
             finally:
                 self._streams.discard(task)
 
         return serve_stream if method.streaming else serve
 
 
-async def _end(context: Context) -> None:
+async def _end(call: Call) -> None:
     # grpc sends nothing for a cancelled handler. The call would last until its client ends it.
+    status = status_of(Draining(), call.request_id)
     try:
-        await context.abort(StatusCode.UNAVAILABLE, Unavailable.message)
+        await call.context.abort(status.code, status.message, status.trailing_metadata)
     except grpc.aio.InternalError:
         # An answer was on its way, to a client that does not read.
         raise asyncio.CancelledError from None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 import structlog
@@ -15,6 +16,7 @@ from readstate.http.listener import listening
 from readstate.identity.directory import ClaimsDirectory, DatabaseDirectory, Directory
 from readstate.identity.organizations import OrganizationIds
 from readstate.identity.signing_keys import KeySource, key_source
+from readstate.identity.tickets import TICKET_SECONDS, Tickets
 from readstate.identity.tokens import TokenVerifier
 from readstate.rpc import health_proto, interceptors, server
 from readstate.rpc.access import ACCESS, OPEN_REFLECTION
@@ -26,6 +28,10 @@ from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.notifications.service import NotificationService
 from readstate.rpc.reflection import register_reflection
 from readstate.rpc.system_events.service import SystemEventService
+from readstate.rpc.unread.hub import Hub
+from readstate.rpc.unread.limit import StreamLimit
+from readstate.rpc.unread.opening import Opening
+from readstate.rpc.unread.service import UnreadService
 from readstate.server import upkeep
 from readstate.server.readiness import Readiness
 from readstate.server.sweeper import sweeping
@@ -41,6 +47,8 @@ from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.store.read_cursor.tidy import CursorTidier
 from readstate.store.schema import require_usable
+from readstate.store.tickets import TicketStore
+from readstate.store.unread import UnreadStates
 from readstate.telemetry.metrics import Metrics
 from readstate.v1 import (
     directory_pb2,
@@ -49,13 +57,18 @@ from readstate.v1 import (
     notifications_pb2_grpc,
     system_events_pb2,
     system_events_pb2_grpc,
+    unread_pb2,
+    unread_pb2_grpc,
 )
 
 SERVICES = (
     system_events_pb2.DESCRIPTOR.services_by_name["SystemEventService"].full_name,
     notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"].full_name,
+    unread_pb2.DESCRIPTOR.services_by_name["UnreadService"].full_name,
     directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"].full_name,
 )
+WATCHING_POOL: Final = 3
+"""Database connections with which watched members are asked for, one for each task of the hub."""
 
 log = structlog.get_logger("readstate")
 
@@ -92,14 +105,24 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         readiness = Readiness(probe.ping, health.report)
         verifier = _verifier(settings, keys)
         _observe(metrics, verifier, database)
+        from_claims = settings.directory == "claims"
+        watching = await stack.enter_async_context(
+            pool.connect(settings.model_copy(update={"pool_size": WATCHING_POOL}))
+        )
+        hub = Hub(UnreadStates(watching, organization_from_claims=from_claims))
+        ticket_store = TicketStore(database, TICKET_SECONDS)
+        tickets = Tickets(ticket_store, verifier, settings.token_leeway)
+        org_ids = OrganizationIds(members)
+        opening = Opening(tickets, directory, org_ids)
 
         limiter = interceptors.Limiter(settings.max_in_flight, metrics)
+        tracing = _tracing(settings, stack)
         grpc_server = server.create(settings, limiter)
         registrar = Registrar(
             grpc_server,
             [
                 interceptors.report_errors,
-                *_tracing(settings, stack),
+                *tracing,
                 interceptors.access_log(metrics),
                 limiter,
                 interceptors.bounded_time(asyncio.get_running_loop()),
@@ -108,6 +131,14 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
                 interceptors.authorize(directory),
             ],
             ACCESS | (OPEN_REFLECTION if open_reflection else {}),
+            [
+                interceptors.report_errors,
+                *tracing,
+                interceptors.access_log(metrics),
+                StreamLimit(settings.max_streams, limiter, metrics),
+                interceptors.authenticate(opening),
+                interceptors.authorize(opening),
+            ],
         )
         events = EventStore(database)
         stack.push_async_callback(marks.drain)
@@ -117,28 +148,32 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
             registrar,
             SystemEventService(
                 marks,
-                InboxStore(database, organization_from_claims=settings.directory == "claims"),
+                InboxStore(database, organization_from_claims=from_claims),
                 events,
-                OrganizationIds(members),
+                org_ids,
                 idempotency,
+                hub,
                 metrics,
             ),
-            NotificationService(NotificationStore(database), directory, idempotency),
+            NotificationService(NotificationStore(database), directory, idempotency, hub),
+            UnreadService(hub, opening, tickets, settings.token_leeway),
             DirectoryService(directory),
             health,
         )
 
-        await stack.enter_async_context(sweeping(members.sweep, replies.sweep, CursorTidier(database).sweep))
+        sweeps = members.sweep, replies.sweep, ticket_store.sweep, CursorTidier(database).sweep
+        await stack.enter_async_context(sweeping(*sweeps))
         hourly = upkeep.pruning(settings, database), ErasureStore(database).sweep
         await stack.enter_async_context(sweeping(*hourly, every=upkeep.PRUNE_SECONDS))
         admin_port = await stack.enter_async_context(
             listening(admin_app(metrics, readiness.is_ready), settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
         )
+        await stack.enter_async_context(hub.running())
         port = server.bind(grpc_server, settings)
         await stack.enter_async_context(readiness.watching())
         await grpc_server.start()
         ended = asyncio.create_task(grpc_server.wait_for_termination(), name="the gRPC server's end")
-        stack.push_async_callback(_drain, settings, readiness, grpc_server, registrar)
+        stack.push_async_callback(_drain, settings, readiness, hub, grpc_server, registrar)
         log.info("listening", port=port, admin_port=admin_port)
         yield RunningServer(port, admin_port, metrics, ended)
         if ended.done():
@@ -188,11 +223,13 @@ def _register(
     registrar: Registrar,
     events: SystemEventService,
     notifications: NotificationService,
+    unread: UnreadService,
     directory: DirectoryService,
     health: HealthService,
 ) -> None:
     system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
     notifications_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, registrar)
+    unread_pb2_grpc.add_UnreadServiceServicer_to_server(unread, registrar)
     directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, registrar)
     register_health(registrar, health)
     register_reflection(registrar, (*SERVICES, health_proto.SERVICE))
@@ -200,11 +237,12 @@ def _register(
 
 
 async def _drain(
-    settings: ServerSettings, readiness: Readiness, grpc_server: grpc.aio.Server, registrar: Registrar
+    settings: ServerSettings, readiness: Readiness, hub: Hub, grpc_server: grpc.aio.Server, registrar: Registrar
 ) -> None:
     log.info("draining")
     await readiness.drain()
     await asyncio.sleep(settings.drain_delay)
+    await hub.drain()
     registrar.end_streams()
     await grpc_server.stop(settings.drain_grace)
     await registrar.idle(seconds=2)

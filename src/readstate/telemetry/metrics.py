@@ -63,6 +63,7 @@ class Metrics(ProcessMetrics):
             buckets=SECONDS_BUCKETS,
         )
         self.in_flight = Gauge("readstate_calls_in_flight", "Calls being served now.", registry=self.registry)
+        self.streams = Gauge("readstate_streams", "Streams of WatchUnread that are open.", registry=self.registry)
         self.shed = Counter(
             "readstate_calls_shed", "Calls refused because too many were in flight.", registry=self.registry
         )

@@ -1,13 +1,20 @@
 """Who is calling."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from readstate.errors import InvalidToken, MissingToken
-from readstate.identity.tokens import TokenVerifier
+from readstate.model import Claims
 from readstate.rpc.call import Call, Handler, Interceptor
 
 
-def authenticate(verifier: TokenVerifier) -> Interceptor:
+class Verifier(Protocol):
+    """Authorization → Claims."""
+
+    async def verify(self, authorization: str) -> Claims:
+        """What the caller's authorization says."""
+
+
+def authenticate(verifier: Verifier) -> Interceptor:
     """Verify the caller's token."""
 
     async def interceptor(call_next: Handler, request: Any, call: Call) -> Any:

@@ -1,10 +1,20 @@
 """What the caller is here, and whether that is enough for the method."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from readstate.errors import MissingScope, NoOrganization
-from readstate.identity.directory import Directory
+from readstate.model import Claims, Member
 from readstate.rpc.call import Call, Handler, Interceptor
+
+
+class Directory(Protocol):
+    """Claims → Member."""
+
+    def cached(self, claims: Claims) -> Member | None:
+        """The member, if no look-up is needed."""
+
+    async def find(self, claims: Claims) -> Member:
+        """The member."""
 
 
 def authorize(directory: Directory) -> Interceptor:

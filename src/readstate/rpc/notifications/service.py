@@ -10,6 +10,7 @@ from readstate.rpc.call import Context
 from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.notifications.convert import include, new_content, optional_id, query, render
 from readstate.rpc.page_token import cursor
+from readstate.rpc.unread.hub import Hub
 from readstate.store.notifications.store import NotificationStore
 from readstate.v1 import notifications_pb2 as pb
 from readstate.v1 import notifications_pb2_grpc
@@ -24,10 +25,13 @@ R = TypeVar("R", pb.MarkNotificationSeenResponse, pb.MarkNotificationReadRespons
 class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
     """Each member's notifications, and how far they have taken notice. The proto states the rules."""
 
-    def __init__(self, notifications: NotificationStore, directory: Directory, idempotency: Idempotency) -> None:
+    def __init__(
+        self, notifications: NotificationStore, directory: Directory, idempotency: Idempotency, hub: Hub
+    ) -> None:
         self._notifications = notifications
         self._directory = directory
         self._idempotency = idempotency
+        self._hub = hub
 
     async def CreateNotifications(
         self, request: pb.CreateNotificationsRequest, _: Context
@@ -45,7 +49,9 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
             call.count(ids=len(user_ids), changed=len(ids))
             return pb.CreateNotificationsResponse(ids=ids, unknown_user_ids=unknown)
 
-        return await self._idempotency.once(request, pb.CreateNotificationsResponse, create)
+        reply = await self._idempotency.once(request, pb.CreateNotificationsResponse, create)
+        self._hub.wake(recipients)
+        return reply
 
     async def GetNotification(self, request: pb.GetNotificationRequest, _: Context) -> pb.GetNotificationResponse:
         member = caller.in_organization()
@@ -97,7 +103,9 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
             call.count(changed=changed)
             return pb.MarkAllNotificationsSeenResponse(changed_count=changed)
 
-        return await self._idempotency.once(request, pb.MarkAllNotificationsSeenResponse, mark)
+        reply = await self._idempotency.once(request, pb.MarkAllNotificationsSeenResponse, mark)
+        self._hub.wake([member])
+        return reply
 
     async def MarkAllNotificationsRead(
         self, request: pb.MarkAllNotificationsReadRequest, _: Context
@@ -110,7 +118,9 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
             call.count(changed=changed)
             return pb.MarkAllNotificationsReadResponse(changed_count=changed)
 
-        return await self._idempotency.once(request, pb.MarkAllNotificationsReadResponse, mark)
+        reply = await self._idempotency.once(request, pb.MarkAllNotificationsReadResponse, mark)
+        self._hub.wake([member])
+        return reply
 
     async def _act(self, request: ActionRequest, action: Action, reply_type: type[R]) -> R:
         member = caller.in_organization()
@@ -122,4 +132,6 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
             render(notification, included, reply.notification)
             return reply
 
-        return await self._idempotency.once(request, reply_type, act)
+        reply = await self._idempotency.once(request, reply_type, act)
+        self._hub.wake([member])
+        return reply

@@ -10,6 +10,7 @@ from readstate.rpc.idempotency import Idempotency
 from readstate.rpc.page_token import TokensOf
 from readstate.rpc.system_events import convert, render
 from readstate.rpc.system_events.query import query
+from readstate.rpc.unread.hub import Hub
 from readstate.store.events import EventStore
 from readstate.store.inbox import undo_token
 from readstate.store.inbox.store import InboxStore
@@ -29,6 +30,7 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         events: EventStore,
         org_ids: OrganizationIds,
         idempotency: Idempotency,
+        hub: Hub,
         metrics: Metrics,
     ) -> None:
         self._marks = marks
@@ -36,6 +38,7 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         self._events = events
         self._org_ids = org_ids
         self._idempotency = idempotency
+        self._hub = hub
         # Looked up once: that costs three times as much as counting.
         self._ids, self._changes = cache(metrics.ids.labels), cache(metrics.changes.labels)
 
@@ -43,6 +46,7 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         member = caller.in_organization()
         event_ids = convert.event_ids(request.event_ids)
         result = await self._marks.mark_read(member, event_ids, with_state=request.with_state)
+        self._hub.wake([member])
         self._count("MarkRead", len(event_ids), result)
         return render.marked(result, pb.MarkReadResponse)
 
@@ -55,6 +59,7 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
             return render.marked(MarkResult(changed=0, matched=0, state=nothing), pb.MarkUnreadResponse)
         in_organization = OrgMember(member.member_key, member.org_key)
         result = await self._marks.mark_unread(in_organization, event_ids, with_state=request.with_state)
+        self._hub.wake([in_organization])
         self._count("MarkUnread", len(event_ids), result)
         return render.marked(result, pb.MarkUnreadResponse)
 
@@ -67,10 +72,12 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
         keyed = self._idempotency.keyed(request)
         if keyed is None:
             event_ids = await self._events.record(org_id, events)
+            self._hub.wake_organization(org_id)
             call.count(ids=len(event_ids))
             return pb.RecordSystemEventsResponse(event_ids=event_ids)
         # The store keeps the reply itself, in the transaction that the call shares with others.
         reply = await self._events.record_once(org_id, events, keyed, _reply)
+        self._hub.wake_organization(org_id)
         call.count(ids=0 if reply.replayed else len(events))
         return self._idempotency.replied(reply, pb.RecordSystemEventsResponse)
 
@@ -98,7 +105,9 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
                 undo_token=result.undo_token,
             )
 
-        return await self._idempotency.once(request, pb.MarkAllReadResponse, mark)
+        reply = await self._idempotency.once(request, pb.MarkAllReadResponse, mark)
+        self._hub.wake([member])
+        return reply
 
     async def UndoMarkAllRead(self, request: pb.UndoMarkAllReadRequest, _: Context) -> pb.UndoMarkAllReadResponse:
         member = caller.in_organization()
@@ -111,7 +120,9 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
                 changed_count=result.changed, unread_count=result.unread, version=result.version
             )
 
-        return await self._idempotency.once(request, pb.UndoMarkAllReadResponse, undo)
+        reply = await self._idempotency.once(request, pb.UndoMarkAllReadResponse, undo)
+        self._hub.wake([member])
+        return reply
 
     async def ListReaders(self, request: pb.ListReadersRequest, _: Context) -> pb.ListReadersResponse:
         member = caller.in_organization()

@@ -1,0 +1,1 @@
+"""UnreadService: streams that tell members what they have not read."""

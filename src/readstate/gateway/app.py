@@ -11,6 +11,9 @@ from readstate.config import GatewaySettings
 from readstate.gateway import docs, event_query, inbox, messaging, system_events, upstream
 from readstate.gateway.asgi import GatewayApp
 from readstate.gateway.cors import Cors
+from readstate.gateway.live import routes as live
+from readstate.gateway.live.channels import StreamChannels
+from readstate.gateway.live.shared import SharedStreams
 from readstate.http.admin import admin_app
 from readstate.http.limits import Limits
 from readstate.http.listener import listening
@@ -34,6 +37,8 @@ async def running_gateway(
     leaving = False
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(upstream.connected(settings))
+        # Closed after the listener, whenever they were opened.
+        streams = SharedStreams(StreamChannels(settings, await stack.enter_async_context(AsyncExitStack())))
 
         async def is_ready() -> bool:
             return not leaving and await server.is_serving()
@@ -48,6 +53,7 @@ async def running_gateway(
                 **event_query.routes(server),
                 **inbox.routes(server),
                 **messaging.routes(server),
+                **live.routes(server, streams),
                 **docs.routes(),
             },
             Cors(settings.cors_origins, localhost=pages_on_localhost),
@@ -66,3 +72,4 @@ async def running_gateway(
             leaving = True
             log.info("gateway draining")
             await asyncio.sleep(settings.drain_delay)
+            streams.drain()

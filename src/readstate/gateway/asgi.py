@@ -12,10 +12,11 @@ from typing import Final
 import grpc
 import structlog
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from readstate.gateway import problems
 from readstate.gateway.cors import Cors
+from readstate.gateway.live.event_stream import EventStream
 from readstate.gateway.problems import Problem
 from readstate.gateway.request import ClientGone, Request, Routes
 from readstate.gateway.routing import UNKNOWN, Router
@@ -46,9 +47,14 @@ class GatewayApp:
             response, failure = await self._respond(request, receive)
             headers = [*response.raw_headers, (b"x-request-id", request.id.encode())]
             headers += self._cors.headers(request.headers)
-            await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-            await send({"type": "http.response.body", "body": response.body})
-            status = response.status_code
+            start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
+            if isinstance(response, EventStream):
+                status = response.status_code  # a client that leaves a stream has its answer
+                await _stream(response, request, start, send)
+            else:
+                await send(start)
+                await send({"type": "http.response.body", "body": response.body})
+                status = response.status_code
         except ClientGone:
             pass
         finally:
@@ -95,3 +101,14 @@ class GatewayApp:
             # These are words of gRPC about an address, or words of the server, which are public.
             line |= {"code": failure.code().name, "details": printable(failure.details() or "")}
         log.info("request", **line, ms=round(seconds * 1000, 2))
+
+
+async def _stream(response: EventStream, request: Request, start: Message, send: Send) -> None:
+    try:
+        await send(start)
+        if request.method == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await response.send_events(send)
+    finally:
+        response.leave()

@@ -88,11 +88,12 @@ def render(problem: Problem, path: str) -> Response:
     """The answer, as the pages of the contract write it."""
     # RFC 9110, section 11.6.1: a 401 says how to authenticate.
     challenge = {"www-authenticate": "Bearer"} if problem.status == 401 else {}
-    content = _error_object(problem) if path.startswith(V1) else problem.message
+    content = error_object(problem) if path.startswith(V1) else problem.message
     return JSONResponse({"error": content}, problem.status, problem.headers | challenge)
 
 
-def _error_object(problem: Problem) -> dict[str, object]:
+def error_object(problem: Problem) -> dict[str, object]:
+    """The error as it is written below `/v1`."""
     status = problem.status
     if status in (409, 422):
         kind = "idempotency_error"

@@ -20,7 +20,11 @@ _SERVICE_CONFIG: Final = {
     "methodConfig": [
         {
             # Every method called here is safe to repeat.
-            "name": [{"service": "readstate.v1.SystemEventService"}, {"service": "readstate.v1.NotificationService"}],
+            "name": [
+                {"service": "readstate.v1.SystemEventService"},
+                {"service": "readstate.v1.NotificationService"},
+                {"service": "readstate.v1.UnreadService"},
+            ],
             "retryPolicy": {
                 "maxAttempts": 3,
                 "initialBackoff": "0.1s",
@@ -38,6 +42,8 @@ _OPTIONS: Final = [
     # The server is ours, never behind the proxy that the environment names for the outside.
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", LARGEST_REPLY),
+    # Channels of a process would share connections.
+    ("grpc.use_local_subchannel_pool", 1),
     # A server that vanished without a word is noticed.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -93,14 +99,17 @@ async def connected(settings: GatewaySettings) -> AsyncIterator[Upstream]:
     Raises:
         StartupError: a file of the TLS settings cannot be read.
     """
+    async with open_channel(settings) as channel:
+        yield Upstream(channel)
+
+
+def open_channel(settings: GatewaySettings) -> grpc.aio.Channel:
+    """A channel with connections of its own. Raises StartupError as `connected`."""
     credentials = _credentials(settings)
     options = [*channels.options(settings.upstream, _SERVICE_CONFIG), *_OPTIONS]
     if credentials is None:
-        channel = grpc.aio.insecure_channel(settings.upstream, options)
-    else:
-        channel = grpc.aio.secure_channel(settings.upstream, credentials, options)
-    async with channel:
-        yield Upstream(channel)
+        return grpc.aio.insecure_channel(settings.upstream, options)
+    return grpc.aio.secure_channel(settings.upstream, credentials, options)
 
 
 def _credentials(settings: GatewaySettings) -> grpc.ChannelCredentials | None:

@@ -1,4 +1,4 @@
-"""The client: the methods of the three services, in Python."""
+"""The client: the methods of the services, in Python."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Self, TypeAlias
@@ -7,13 +7,15 @@ from google.protobuf.message import Message
 
 from readstate.client.system_events import SystemEventCalls
 from readstate.client.transport import TIMEOUT, Caller, Token, open_channel
-from readstate.model import UnreadSummary
+from readstate.client.watching import watch
+from readstate.model import InboxState, UnreadSummary
 from readstate.v1 import (
     directory_pb2,
     directory_pb2_grpc,
     notifications_pb2,
     notifications_pb2_grpc,
     system_events_pb2_grpc,
+    unread_pb2_grpc,
 )
 
 Actor: TypeAlias = notifications_pb2.Actor | Mapping[str, Any]
@@ -60,10 +62,12 @@ class ReadState(SystemEventCalls):
             ValueError: `token` is not printable ASCII.
         """
         self._channel = open_channel(target, tls=tls, root_certificates=root_certificates, client_pair=client_pair)
-        self._call = Caller(token, timeout).call
+        self._caller = Caller(token, timeout)
+        self._call = self._caller.call
         self._events = system_events_pb2_grpc.SystemEventServiceStub(self._channel)
         self._notifications = notifications_pb2_grpc.NotificationServiceStub(self._channel)
         self._directory = directory_pb2_grpc.DirectoryServiceStub(self._channel)
+        self._unread = unread_pb2_grpc.UnreadServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,6 +78,20 @@ class ReadState(SystemEventCalls):
     async def close(self) -> None:
         """End the connection. Calls that are still running, and later ones, raise Unavailable."""
         await self._channel.close()
+
+    def watch_unread(self) -> AsyncIterator[InboxState]:
+        """What the token's user has not read: at once, and again whenever it changes.
+
+        Connects again by itself, after a while that grows with each failure, and with a new token when the old one has
+        expired. The first state of a new connection may be one that has been seen. Notifications are None if the token
+        lacks `messaging:read`. Goes on until its reader stops, or the client is closed.
+
+        Raises:
+            NoOrganization: the user belongs to none.
+            Migrating: the server's database is being upgraded.
+            ExpiredToken: the token has expired, and there is no function that fetches another one.
+        """
+        return watch(self._unread.WatchUnread, self._caller)
 
     async def create_notifications(
         self,

@@ -98,6 +98,17 @@ class Caller:
                 raise errors.OutOfTime from None
             raise
 
+    @property
+    def fetches_tokens(self) -> bool:
+        """Whether there can be another token than the first."""
+        return self._fetch_token is not None
+
+    async def token(self, expired: str | None = None) -> str:
+        """The token, or a new one if this one has expired. Raises what the function that fetches it raises."""
+        if self._token is None or self._token == expired:
+            return await self._renewed(expired)
+        return self._token
+
     async def _authorized(self, send: Callable[[str], Awaitable[Any]]) -> Any:
         token = await self._renewed(None) if self._token is None else self._token
         try:
@@ -127,12 +138,13 @@ async def _send(method: Any, request: Message, ends: float, key: tuple[tuple[str
         raise closed() from None
     except asyncio.CancelledError:
         # The channel ends its calls like this when it is closed: a surprise to a task that nobody has cancelled.
-        if _is_cancelled():
+        if is_cancelled():
             raise
         raise closed() from None
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
+    """Whether somebody has cancelled the caller's task."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

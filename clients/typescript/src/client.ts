@@ -1,4 +1,6 @@
+import { ForbiddenError } from './errors.js';
 import { type CallOptions, Http } from './http.js';
+import { parse } from './json.js';
 import type {
   AllNotificationsOptions,
   GetNotificationOptions,
@@ -25,8 +27,10 @@ import {
   isSystemEventList,
   isUndoneMarkAll,
   isUnreadCount,
+  isUnreadState,
   isUnreadSummary,
 } from './shapes.js';
+import { SseReader } from './sse.js';
 import type {
   AllReadersOptions,
   AllSystemEventsOptions,
@@ -46,6 +50,7 @@ import type {
   UnreadCount,
 } from './system-events.js';
 import type { TokenSource } from './token.js';
+import type { StreamEnd, UnreadNotifications, UnreadState, WatchUnreadOptions } from './unread.js';
 
 /** Milliseconds. The gateway ends every call after 6 s, so its answer comes before this timeout. */
 const TIMEOUT = 10_000;
@@ -53,6 +58,10 @@ const TIMEOUT = 10_000;
 const SYSTEM_EVENT = 'systemevent';
 const SYSTEM_EVENTS = 'v1/system-events';
 const NOTIFICATIONS = 'v1/messaging/notifications';
+const UNREAD_STREAM = 'v1/unread/stream';
+
+/** Milliseconds. The server sends a heartbeat every 25 s, so two have been missed. */
+const IDLE_TIMEOUT = 60_000;
 
 /** The settings of a client. */
 export interface ReadStateOptions {
@@ -213,6 +222,48 @@ export class ReadState {
     } while (cursor !== null);
   }
 
+  // ── What is unread, live ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Calls `onState` with what is unread: once at the start, then after every change. It opens one stream, and resolves
+   * when the server ends it. `createInbox` opens streams again by itself, and shares one between the tabs of a browser.
+   *
+   * The first state of a stream is right as it is. Later ones are never older.
+   */
+  async watchUnread(onState: (state: UnreadState) => void, options: WatchUnreadOptions = {}): Promise<StreamEnd> {
+    const { signal, timeout = TIMEOUT, idleTimeout = IDLE_TIMEOUT, onAlive } = options;
+    const events = new SseReader(({ name, data }) => {
+      const state = parse(data);
+      if (name === 'unread' && isUnreadState(state)) onState({ ...state, notifications: state.notifications ?? null });
+    });
+    const read = (bytes: Uint8Array) => {
+      onAlive?.();
+      events.read(bytes);
+    };
+    await this.#http.stream({ path: UNREAD_STREAM, type: 'text/event-stream', timeout, idleTimeout, read }, signal);
+    return { retryAfter: events.retry };
+  }
+
+  /**
+   * Returns what is unread, of events and notifications. It takes two calls. The client keeps both answers, so the
+   * server sends each again only if it has changed.
+   */
+  async getUnreadState(options: CallOptions = {}): Promise<UnreadState> {
+    const events = { method: 'GET', path: `${SYSTEM_EVENTS}/unread-count`, kept: true, shape: isUnreadCount } as const;
+    const summary = { method: 'GET', path: `${NOTIFICATIONS}/unread-summary`, kept: true, shape: isUnreadSummary } as const;
+    const [state, notifications] = await Promise.all([
+      this.#http.request(events, options),
+      this.#http.request(summary, options).catch(nullIfForbidden),
+    ]);
+    const { head, unread_count, version } = state;
+    return { head, unread_count, version, notifications: notifications && unversioned(notifications) };
+  }
+
+  /** Returns a text that names the user of the token: all tokens of one user have the same. Null if it cannot tell. */
+  async getIdentity(): Promise<string | null> {
+    return await this.#http.identity();
+  }
+
   // ── Notifications ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Returns one page of the user's notifications, newest first. The token needs the scope `messaging:read`. */
@@ -337,6 +388,15 @@ function systemEventQuery(options: ListSystemEventsOptions): URLSearchParams {
     with_total: options.withTotal,
   });
   return query;
+}
+
+function unversioned({ unseen_count: unseen, unread_count: unread }: UnreadSummary): UnreadNotifications {
+  return { unseen, unread, version: null };
+}
+
+function nullIfForbidden(error: unknown): null {
+  if (error instanceof ForbiddenError) return null;
+  throw error;
 }
 
 function time(value: Date | string | undefined): string | undefined {

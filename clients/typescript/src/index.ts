@@ -47,3 +47,6 @@ export type {
   UnreadCount,
 } from './system-events.js';
 export type { TokenSource } from './token.js';
+export type { StreamEnd, UnreadNotifications, UnreadState, WatchUnreadOptions } from './unread.js';
+export { createInbox, type Inbox, type InboxList, type InboxOptions } from './inbox/inbox.js';
+export type { InboxSnapshot, InboxStatus, ListSnapshot } from './inbox/snapshot.js';

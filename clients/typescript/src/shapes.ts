@@ -17,6 +17,7 @@ import type {
   UndoneMarkAll,
   UnreadCount,
 } from './system-events.js';
+import type { UnreadState } from './unread.js';
 
 export function isReadStatus(body: unknown): body is SystemEventReadStatusResponse {
   return isObject(body) && body['success'] === true;
@@ -40,6 +41,12 @@ export function isUnreadSummary(body: unknown): body is UnreadSummary {
 
 export function isUnreadCount(body: unknown): body is UnreadCount {
   return isObject(body) && hasNumbers(body, 'head', 'unread_count', 'version');
+}
+
+export function isUnreadState(body: unknown): body is UnreadState {
+  if (!isObject(body) || !isUnreadCount(body)) return false;
+  const { notifications } = body as Record<string, unknown>;
+  return !notifications || (isObject(notifications) && hasNumbers(notifications, 'unseen', 'unread', 'version'));
 }
 
 export function isSystemEventList(body: unknown): body is SystemEventList {

@@ -38,9 +38,11 @@ test('every file that package.json names is in the package', async () => {
   assert.deepEqual(named.filter((path) => !files.includes(path.slice('./'.length))), []);
 });
 
-test('the package needs no other', async () => {
-  const { dependencies, peerDependencies, optionalDependencies } = JSON.parse(await read('package.json'));
-  assert.deepEqual([dependencies, peerDependencies, optionalDependencies], [undefined, undefined, undefined]);
+test('the package needs no other, and knows React if it is there', async () => {
+  const { dependencies, optionalDependencies, ...others } = JSON.parse(await read('package.json'));
+  assert.deepEqual([dependencies, optionalDependencies], [undefined, undefined]);
+  assert.deepEqual(Object.keys(others.peerDependencies), ['react']);
+  assert.equal(others.peerDependenciesMeta.react.optional, true);
 });
 
 test('debuggers and editors find the sources', async () => {

@@ -64,9 +64,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("readstate.store", "readstate.telemetry", "readstate.v1"),
     },
     "dev": {
-        *("click", "psutil", "structlog"),
-        *(f"readstate.{room}" for room in ("check", "config", "errors", "gateway", "model", "server")),
-        *("readstate.store", "readstate.telemetry"),
+        *("click", "psutil", "starlette", "structlog"),
+        *(f"readstate.{room}" for room in ("check", "config", "errors", "gateway", "identity", "model", "server")),
+        *("readstate.store", "readstate.telemetry", "readstate.v1"),
     },
     "cli": {
         "click",

@@ -32,9 +32,9 @@ test('the package holds its licence, its documentation, and code with its types 
 });
 
 test('every file that package.json names is in the package', async () => {
-  const { main, types, exports } = JSON.parse(await read('package.json'));
-  const named = [main, types, ...JSON.stringify(exports).match(/\.\/dist[^"]+/g)];
-  assert.equal(named.length, 8);
+  const { main, types, exports, typesVersions } = JSON.parse(await read('package.json'));
+  const named = [main, types, ...JSON.stringify([exports, typesVersions]).match(/\.\/dist[^"]+/g)];
+  assert.equal(named.length, 20);
   assert.deepEqual(named.filter((path) => !files.includes(path.slice('./'.length))), []);
 });
 

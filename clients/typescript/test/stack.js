@@ -16,13 +16,14 @@ const STOP_MS = 15_000;
 export async function startStack(settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'readstate-ts-'));
   const [grpc, admin, rest, gatewayAdmin] = await freeAddresses(4);
-  const service = run(folder, ['dev'], {
+  const all = {
     READSTATE_LISTEN: grpc,
     READSTATE_ADMIN_LISTEN: admin,
     READSTATE_GATEWAY_LISTEN: rest,
     READSTATE_GATEWAY_ADMIN_LISTEN: gatewayAdmin,
     ...settings,
-  });
+  };
+  let service = run(folder, ['dev'], all);
   const stop = async () => {
     await service.stop();
     await removeData(folder);
@@ -33,6 +34,15 @@ export async function startStack(settings = {}) {
   });
   return {
     url: `http://${rest}`,
+    /** Where the server is, for a gateway of one's own. */
+    upstream: grpc,
+    /** Kills everything at once. */
+    kill: () => service.kill(),
+    /** Starts again what was killed, with the same addresses and data. */
+    async start() {
+      service = run(folder, ['dev'], all);
+      await service.ready(`http://${gatewayAdmin}/readyz`);
+    },
     /** Returns a token. `more` are further options of `readstate token`. */
     token: async (user, ...more) => {
       const options = { cwd: folder, env: environment({}) };
@@ -43,11 +53,12 @@ export async function startStack(settings = {}) {
   };
 }
 
-/** Starts a gateway without a server. */
-export async function startLonelyGateway() {
+/** Starts a gateway. By default it has no server. */
+export async function startLonelyGateway(upstream = null, settings = {}) {
   const [nobody, rest, admin] = await freeAddresses(3);
   const service = run(tmpdir(), ['gateway'], {
-    READSTATE_UPSTREAM: nobody,
+    ...settings,
+    READSTATE_UPSTREAM: upstream ?? nobody,
     READSTATE_DRAIN_DELAY: '0',
     READSTATE_GATEWAY_LISTEN: rest,
     READSTATE_GATEWAY_ADMIN_LISTEN: admin,
@@ -86,6 +97,10 @@ function run(cwd, args, settings) {
       }
       await this.stop();
       throw new Error(`readstate ${args} was not ready after ${START_MS} ms\n${output}`);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await end;
     },
     async stop() {
       if (ended !== null) return;

@@ -1,7 +1,7 @@
 """`readstate dev`: starts everything from nothing. One Ctrl-C stops all of it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -9,11 +9,13 @@ from typing import Final
 import click
 
 from readstate.config import DevSettings, GatewaySettings, ServerSettings, load
-from readstate.dev import demo, embedded, state_folder
+from readstate.dev import demo, demo_routes, embedded, state_folder
 from readstate.dev.access_lines import AccessLines
 from readstate.dev.page import welcome_page, with_port
 from readstate.dev.progress import progress
 from readstate.gateway import app as gateway_app
+from readstate.gateway.request import Routes
+from readstate.gateway.upstream import Upstream
 from readstate.server import app
 from readstate.server.signals import Interrupted, Stop, caught
 from readstate.store import pool
@@ -81,10 +83,17 @@ async def _serve(settings: ServerSettings, gateway: GatewaySettings, state: Path
     async with app.running_server(settings, open_reflection=True) as server:
         address = with_port(settings.listen, server.port)
         async with gateway_app.running_gateway(
-            _calling(gateway, address, settings), pages_on_localhost=True
+            _calling(gateway, address, settings), _demo_page(gateway, settings), pages_on_localhost=True
         ) as rest_ports:
             click.echo(welcome_page(settings, server, gateway, rest_ports, state))
             await stop.wait(server.ended)
+
+
+def _demo_page(gateway: GatewaySettings, settings: ServerSettings) -> Callable[[Upstream], Routes]:
+    """The demo page, unless the gateway can be reached from other machines: the page hands out tokens."""
+    if not demo_routes.is_loopback(gateway.gateway_listen):
+        return gateway_app.no_routes
+    return lambda upstream: demo_routes.routes(upstream, settings)
 
 
 def _calling(gateway: GatewaySettings, address: str, server: ServerSettings) -> GatewaySettings:

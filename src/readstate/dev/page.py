@@ -7,19 +7,17 @@ from typing import Final
 
 from readstate.check import reachable
 from readstate.config import GatewaySettings, ServerSettings
+from readstate.dev.demo_routes import is_loopback
 from readstate.server.app import RunningServer
-
-PAGES: Final = ("/docs",)
-"""What the gateway has for a browser."""
 
 _WELCOME: Final = """
 readstate is running. Ctrl-C stops all of it.
 
-  REST      http://{rest}
+  demo      {demo}
+  REST      http://{rest}, described at http://{rest}/docs
   gRPC      {address}, with reflection
   metrics   http://{admin}/metrics, of REST http://{rest_admin}/metrics
   data      {state}
-  browser   {pages}
 
 To paste into another terminal:
 
@@ -44,8 +42,8 @@ def welcome_page(
         address=with_port(settings.listen, server.port),
         admin=with_port(settings.admin_listen, server.admin_port),
         rest=rest,
+        demo=f"http://{rest}/demo" if is_loopback(gateway.gateway_listen) else "only where REST listens on 127.0.0.1",
         rest_admin=with_port(gateway.gateway_admin_listen, rest_ports[1]),
-        pages=" ".join(f"http://{rest}{path}" for path in PAGES),
         state=state,
         command=sys.argv[0] if Path(sys.argv[0]).name == "readstate" else f"{shlex.quote(sys.executable)} -m readstate",
         grpcurl=_grpcurl(settings),

@@ -1,7 +1,7 @@
 """The composition root of a gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from math import ceil
 
@@ -14,6 +14,8 @@ from readstate.gateway.cors import Cors
 from readstate.gateway.live import routes as live
 from readstate.gateway.live.channels import StreamChannels
 from readstate.gateway.live.shared import SharedStreams
+from readstate.gateway.request import Routes
+from readstate.gateway.upstream import Upstream
 from readstate.http.admin import admin_app
 from readstate.http.limits import Limits
 from readstate.http.listener import listening
@@ -22,13 +24,21 @@ from readstate.telemetry.metrics import GatewayMetrics
 log = structlog.get_logger("readstate.gateway")
 
 
+def no_routes(_: Upstream) -> Routes:
+    return {}
+
+
 @asynccontextmanager
 async def running_gateway(
-    settings: GatewaySettings, *, pages_on_localhost: bool = False
+    settings: GatewaySettings,
+    further: Callable[[Upstream], Routes] = no_routes,
+    *,
+    pages_on_localhost: bool = False,
 ) -> AsyncIterator[tuple[int, int]]:
     """Listen, even if the server is not there yet. On leaving, drain. Yields the port and the admin port.
 
-    `pages_on_localhost` lets pages of `http://localhost` call, on every port: for development alone.
+    `further` makes routes beside those of the API. `pages_on_localhost` lets pages of `http://localhost` call, on every
+    port. Both are for development alone.
 
     Raises:
         StartupError: a port cannot be bound, or a file of the TLS settings cannot be read.
@@ -55,6 +65,7 @@ async def running_gateway(
                 **messaging.routes(server),
                 **live.routes(server, streams),
                 **docs.routes(),
+                **further(server),
             },
             Cors(settings.cors_origins, localhost=pages_on_localhost),
             metrics,

@@ -10,6 +10,8 @@ const CROSS = 'M6 6l12 12M18 6L6 18';
 const LISTS: readonly InboxList[] = ['events', 'notifications'];
 /** A larger number is shown as `99+`. */
 const LARGEST_SHOWN = 99;
+/** Pixels: the space over the panel, and as much below it. */
+const MARGIN = 16;
 
 // On a server there are no elements. The module can be loaded there nevertheless.
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
@@ -83,6 +85,9 @@ export class ReadstateBell extends Base {
     const hadFocus = this.shadowRoot!.activeElement !== null;
     this.#parts.panel.hidden = !open;
     if (open) {
+      // The panel fits below the bell. A policy that forbids inline styles allows this.
+      const space = innerHeight - this.getBoundingClientRect().bottom - MARGIN;
+      this.#parts.panel.style.setProperty('--_space', `${space}px`);
       void this.#load();
       this.#parts.panel.focus();
     } else if (hadFocus) {

@@ -37,7 +37,7 @@ svg { display: block; width: 24px; height: 24px; }
 .panel {
   position: absolute; inset-block-start: calc(100% + 8px); inset-inline-end: 0; z-index: var(--readstate-z-index, 1000);
   display: flex; flex-direction: column; width: var(--readstate-panel-width, 380px);
-  max-height: var(--readstate-panel-height, min(560px, 80vh)); overflow: hidden; background: var(--_background);
+  max-height: var(--readstate-panel-height, min(560px, max(240px, var(--_space, 80vh)))); overflow: hidden; background: var(--_background);
   border: 1px solid var(--_border); border-radius: var(--readstate-radius, 12px); box-shadow: 0 8px 28px #0004;
 }
 .panel:focus { outline: none; }

@@ -118,9 +118,12 @@ export class Feed {
     return 0;
   }
 
-  /** Whether streams do not work here: the server has none, a proxy keeps them back, or they break again and again. */
+  /**
+   * Whether streams do not work here: the server has none or has too many open, a proxy keeps them back, or they break
+   * again and again.
+   */
   #isBlocked(error: unknown): boolean {
-    if (error instanceof ApiError) return [404, 405, 406, 501].includes(error.status);
+    if (error instanceof ApiError) return [404, 405, 406, 429, 501].includes(error.status);
     return error instanceof InvalidResponseError || this.#fruitless >= FRUITLESS_STREAMS;
   }
 

@@ -85,15 +85,22 @@ export class ReadstateBell extends Base {
     const hadFocus = this.shadowRoot!.activeElement !== null;
     this.#parts.panel.hidden = !open;
     if (open) {
-      // The panel fits below the bell. A policy that forbids inline styles allows this.
-      const space = innerHeight - this.getBoundingClientRect().bottom - MARGIN;
-      this.#parts.panel.style.setProperty('--_space', `${space}px`);
+      this.#place(this.#parts.panel);
       void this.#load();
       this.#parts.panel.focus();
     } else if (hadFocus) {
       this.#parts.bell.focus();
     }
     this.#render();
+  }
+
+  /** Makes the panel fit below the bell, and go to the side where there is room. */
+  #place(panel: HTMLElement): void {
+    // A policy that forbids inline styles allows this.
+    panel.style.setProperty('--_space', `${innerHeight - this.getBoundingClientRect().bottom - MARGIN}px`);
+    set(panel, 'data-align', false);
+    const { left, right } = panel.getBoundingClientRect();
+    if (left < 0 || right > innerWidth) set(panel, 'data-align', 'start');
   }
 
   #upgrade(name: 'inbox' | 'texts'): void {

@@ -40,6 +40,7 @@ svg { display: block; width: 24px; height: 24px; }
   max-height: var(--readstate-panel-height, min(560px, max(240px, var(--_space, 80vh)))); overflow: hidden; background: var(--_background);
   border: 1px solid var(--_border); border-radius: var(--readstate-radius, 12px); box-shadow: 0 8px 28px #0004;
 }
+.panel[data-align=start] { inset-inline: 0 auto; }
 .panel:focus { outline: none; }
 .row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px; padding: 4px 8px; }
 .header { padding: 8px 8px 4px 16px; padding-inline: 16px 8px; }
@@ -74,7 +75,7 @@ li[data-unread] .name { font-weight: 600; }
 .end { height: 1px; }
 @media (max-width: 480px) {
   .panel {
-    position: fixed; inset: auto 0 0; width: auto; max-height: 85vh; border-end-start-radius: 0; border-end-end-radius: 0;
+    position: fixed; inset: auto 0 0 !important; width: auto; max-height: 85vh; border-end-start-radius: 0; border-end-end-radius: 0;
   }
 }
 @media (forced-colors: active) {

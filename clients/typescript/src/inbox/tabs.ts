@@ -1,5 +1,5 @@
-/** Milliseconds. */
-const TAKE_OVER_GRACE = 5_000;
+/** Milliseconds: so long a leader has to answer. */
+const TAKE_OVER_GRACE = 4_000;
 
 /** What the tabs of one user in one browser do together. */
 export interface TabsListener<M> {
@@ -64,7 +64,7 @@ export class Tabs<M> {
     if (waited < TAKE_OVER_GRACE) return;
     this.#askedAt = now;
     // A call long ago has been answered.
-    if (waited > 4 * TAKE_OVER_GRACE) return this.post(ask);
+    if (waited > 5 * TAKE_OVER_GRACE) return this.post(ask);
     this.#isStealing = true;
     this.#turn.abort();
   }

@@ -34,7 +34,7 @@ test('the package holds its licence, its documentation, and code with its types 
 test('every file that package.json names is in the package', async () => {
   const { main, types, exports, typesVersions } = JSON.parse(await read('package.json'));
   const named = [main, types, ...JSON.stringify([exports, typesVersions]).match(/\.\/dist[^"]+/g)];
-  assert.equal(named.length, 20);
+  assert.equal(named.length, 22);
   assert.deepEqual(named.filter((path) => !files.includes(path.slice('./'.length))), []);
 });
 

@@ -2,6 +2,8 @@
 
 import {
   ApiError,
+  createInbox,
+  type InboxSnapshot,
   type Notification,
   type NotificationCategory,
   NetworkError,
@@ -12,6 +14,7 @@ import {
   type SystemEventReadStatusResponse,
   TimeoutError,
 } from '@readstate/client';
+import type { BellTexts, ReadstateBell } from '@readstate/client/bell';
 
 const readstate = new ReadState({ baseUrl: 'https://readstate.example', token: 'a.b.c' });
 
@@ -75,4 +78,17 @@ export function explain(error: unknown): string {
   if (error instanceof TimeoutError) return `${error.timeout} ms`;
   if (error instanceof NetworkError) return String(error.cause);
   return error instanceof ReadStateError && error.isTransient ? 'try again' : String(error);
+}
+
+export function show(bell: ReadstateBell): () => void {
+  const inbox = createInbox(readstate, { share: false, pageSize: 50 });
+  const texts: Partial<BellTexts> = { undo: 'Back', newOnes: (count) => `${count} more` };
+  Object.assign(bell, { inbox, texts });
+  // @ts-expect-error: a notification never goes back
+  void inbox.moveNotification('nf_0123456789ab', 'unseen');
+  void inbox.markRead(1, 2).then(inbox.undo);
+  return inbox.subscribe(() => {
+    const { unread, events, status }: InboxSnapshot = inbox.getSnapshot();
+    if (status === 'live' && unread) void [unread.notifications?.unread, events.items[0]?.read];
+  });
 }

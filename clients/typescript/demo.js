@@ -10,7 +10,10 @@ export const DEMO_BUNDLE = fileURLToPath(new URL('../../src/readstate/dev/demo_p
 /** Returns the client, the inbox and the bell as one minified module. */
 export async function demoBundle() {
   const { outputFiles } = await build({
-    stdin: { contents: `export * from './dist/index.js'; export * from './dist/bell.js';`, resolveDir: import.meta.dirname },
+    stdin: {
+      contents: `export * from './dist/index.js'; export * from './dist/bell.js';`,
+      resolveDir: import.meta.dirname,
+    },
     banner: { js: '// Made of clients/typescript by `npm run demo`.' },
     bundle: true,
     minify: true,

@@ -249,8 +249,9 @@ export class ReadState {
    * server sends each again only if it has changed.
    */
   async getUnreadState(options: CallOptions = {}): Promise<UnreadState> {
-    const events = { method: 'GET', path: `${SYSTEM_EVENTS}/unread-count`, kept: true, shape: isUnreadCount } as const;
-    const summary = { method: 'GET', path: `${NOTIFICATIONS}/unread-summary`, kept: true, shape: isUnreadSummary } as const;
+    const kept = { method: 'GET', kept: true } as const;
+    const events = { ...kept, path: `${SYSTEM_EVENTS}/unread-count`, shape: isUnreadCount };
+    const summary = { ...kept, path: `${NOTIFICATIONS}/unread-summary`, shape: isUnreadSummary };
     const [state, notifications] = await Promise.all([
       this.#http.request(events, options),
       this.#http.request(summary, options).catch(nullIfForbidden),

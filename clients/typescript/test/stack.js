@@ -53,12 +53,17 @@ export async function startStack(settings = {}) {
   };
 }
 
-/** Starts a gateway. By default it has no server. */
-export async function startLonelyGateway(upstream = null, settings = {}) {
-  const [nobody, rest, admin] = await freeAddresses(3);
+/** Starts a gateway without a server. */
+export async function startLonelyGateway() {
+  const [nobody] = await freeAddresses(1);
+  return await startGateway(nobody);
+}
+
+/** Starts a gateway of its own for a server. */
+export async function startGateway(upstream) {
+  const [rest, admin] = await freeAddresses(2);
   const service = run(tmpdir(), ['gateway'], {
-    ...settings,
-    READSTATE_UPSTREAM: upstream ?? nobody,
+    READSTATE_UPSTREAM: upstream,
     READSTATE_DRAIN_DELAY: '0',
     READSTATE_GATEWAY_LISTEN: rest,
     READSTATE_GATEWAY_ADMIN_LISTEN: admin,

@@ -79,7 +79,8 @@ async function until(isSo, milliseconds = 10_000) {
 // ── One stream ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('events are read in whatever pieces they come', async () => {
-  const text = `:\n\nretry: 750\r\n${event(1)}event:unread\rdata:{"unread_count":3,\rdata: "head":5,"version":2}\r\rdata: other\n\n`;
+  const second = 'event:unread\rdata:{"unread_count":3,\rdata: "head":5,"version":2}\r\rdata: other\n\n';
+  const text = `:\n\nretry: 750\r\n${event(1)}${second}`;
   for (const size of [1, 2, 7, 1_000]) {
     stream = async (_, response) => {
       begin(response);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { chromium } from 'playwright-core';
 
@@ -56,6 +57,7 @@ export function bellOf(page, user) {
     status: async (pattern) => await page.locator(`[data-user=${user}] .state`).filter({ hasText: pattern }).waitFor(),
     entries: bell.locator('li'),
     entry: (title) => bell.locator('li', { hasText: title }),
+    isUnread: async (title) => (await bell.locator('li', { hasText: title }).getAttribute('data-unread')) !== null,
     async open() {
       await part('bell').click();
       await part('entry-button').first().waitFor();
@@ -73,7 +75,7 @@ export async function assertAccessible(page, what) {
 
 /** Waits until a function of the test returns something true. */
 export async function eventually(isSo, what) {
-  for (const start = Date.now(); Date.now() < start + WAIT_MS; await new Promise((resolve) => setTimeout(resolve, 50))) {
+  for (const start = Date.now(); Date.now() < start + WAIT_MS; await sleep(50)) {
     if (await isSo()) return;
   }
   assert.fail(what);

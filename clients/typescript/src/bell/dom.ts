@@ -18,7 +18,8 @@ export function icon(path: string): SVGElement {
   for (const [name, value] of Object.entries({ viewBox: '0 0 24 24', 'aria-hidden': 'true', fill: 'none' })) {
     svg!.setAttribute(name, value);
   }
-  const pen = { d: path, stroke: 'currentColor', 'stroke-width': '1.8', 'stroke-linecap': 'round', 'stroke-linejoin': 'round' };
+  const ends = { 'stroke-linecap': 'round', 'stroke-linejoin': 'round' };
+  const pen = { d: path, stroke: 'currentColor', 'stroke-width': '1.8', ...ends };
   for (const [name, value] of Object.entries(pen)) line!.setAttribute(name, value);
   svg!.append(line!);
   return svg as SVGElement;

@@ -139,7 +139,7 @@ export class ReadstateBell extends Base {
     const entries = new EntryList(
       actionsOf(
         () => this.#inbox,
-        (entry) => this.dispatchEvent(new CustomEvent('readstate-select', { detail: entry, bubbles: true, composed: true })),
+        (detail) => this.dispatchEvent(new CustomEvent('readstate-select', { detail, bubbles: true, composed: true })),
         ignore,
       ),
     );
@@ -328,7 +328,10 @@ function makeParts(entries: EntryList) {
   );
   const panel = element(
     'div',
-    { class: 'panel', part: 'panel', id: 'panel', role: 'dialog', tabindex: '-1', 'aria-labelledby': 'title', hidden: true },
+    {
+      ...{ class: 'panel', part: 'panel', id: 'panel', hidden: true },
+      ...{ role: 'dialog', tabindex: '-1', 'aria-labelledby': 'title' },
+    },
     ...[header, tablist, tools, notice, undoBar, list],
   );
   return {

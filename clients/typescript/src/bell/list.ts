@@ -108,6 +108,7 @@ function makeRow(actions: EntryActions): Row {
     line,
     show(entry, texts, language) {
       shown = entry;
+      const { relative, exact } = formatsOf(language);
       const unread = isUnread(entry);
       const isEvent = entry.object === 'system_event';
       const at = isEvent ? entry.occurred_at : entry.created_at;
@@ -120,8 +121,8 @@ function makeRow(actions: EntryActions): Row {
       text.hidden = body === '';
       say(text, body);
       set(time, 'datetime', at);
-      set(time, 'title', new Date(at).toLocaleString(language));
-      say(time, ago(at, language));
+      set(time, 'title', exact.format(new Date(at)));
+      say(time, ago(at, relative));
       // What is read of notifications stays read.
       toggle.hidden = !unread && !isEvent;
       set(toggle, 'aria-label', `${unread ? texts.markRead : texts.markUnread}: ${title}`);
@@ -132,9 +133,25 @@ function makeRow(actions: EntryActions): Row {
   };
 }
 
-function ago(time: string, language: string): string {
+/** How a language writes times. Making these takes longer than using them. */
+interface Formats {
+  relative: Intl.RelativeTimeFormat;
+  exact: Intl.DateTimeFormat;
+}
+
+const formats = new Map<string, Formats>();
+
+function formatsOf(language: string): Formats {
+  const known = formats.get(language) ?? {
+    relative: new Intl.RelativeTimeFormat(language, { numeric: 'auto' }),
+    exact: new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' }),
+  };
+  formats.set(language, known);
+  return known;
+}
+
+function ago(time: string, format: Intl.RelativeTimeFormat): string {
   const seconds = Math.min(0, (Date.parse(time) - Date.now()) / 1_000);
-  const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
   const [unit, size] = UNITS.find(([, size]) => -seconds >= size) ?? ['second', 1];
   return format.format(Math.ceil(seconds / size), unit);
 }

@@ -37,7 +37,8 @@ svg { display: block; width: 24px; height: 24px; }
 .panel {
   position: absolute; inset-block-start: calc(100% + 8px); inset-inline-end: 0; z-index: var(--readstate-z-index, 1000);
   display: flex; flex-direction: column; width: var(--readstate-panel-width, 380px);
-  max-height: var(--readstate-panel-height, min(560px, max(240px, var(--_space, 80vh)))); overflow: hidden; background: var(--_background);
+  max-height: var(--readstate-panel-height, min(560px, max(240px, var(--_space, 80vh))));
+  overflow: hidden; background: var(--_background);
   border: 1px solid var(--_border); border-radius: var(--readstate-radius, 12px); box-shadow: 0 8px 28px #0004;
 }
 .panel[data-align=start] { inset-inline: 0 auto; }
@@ -75,7 +76,8 @@ li[data-unread] .name { font-weight: 600; }
 .end { height: 1px; }
 @media (max-width: 480px) {
   .panel {
-    position: fixed; inset: auto 0 0 !important; width: auto; max-height: 85vh; border-end-start-radius: 0; border-end-end-radius: 0;
+    position: fixed; inset: auto 0 0 !important; width: auto; max-height: 85vh;
+    border-end-start-radius: 0; border-end-end-radius: 0;
   }
 }
 @media (forced-colors: active) {

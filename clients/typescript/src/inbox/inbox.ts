@@ -4,7 +4,8 @@ import type { SystemEvent, UnreadCount } from '../system-events.js';
 import type { UnreadState } from '../unread.js';
 import { type Connection, connect, type InboxSharing } from './connection.js';
 import { Pages } from './pages.js';
-import { allEventsRead, type Change, eventsCounted, eventsMarked, type Moved, notificationsMoved, type View } from './pending.js';
+import { allEventsRead, type Change, eventsCounted, eventsMarked, notificationsMoved } from './pending.js';
+import type { Moved, View } from './pending.js';
 import type { InboxSnapshot, InboxStatus } from './snapshot.js';
 
 /** The settings of an inbox. */
@@ -175,7 +176,10 @@ class Store {
 
   #onState(state: UnreadState, isFirst: boolean): void {
     if (this.#pending.size > 0) {
-      this.#held = { state, isFirst: isFirst || (this.#held?.isFirst ?? false) };
+      const held = this.#held;
+      if (isFirst || !held || !isOlder(state, held.state)) {
+        this.#held = { state, isFirst: isFirst || (held?.isFirst ?? false) };
+      }
       return;
     }
     if (isFirst || !this.#unread || !isOlder(state, this.#unread)) this.#unread = state;
@@ -259,9 +263,13 @@ class Store {
   }
 
   async moveNotification(id: string, status: Moved): Promise<void> {
-    const move = { seen: 'markNotificationSeen', read: 'markNotificationRead', dismissed: 'dismissNotification' } as const;
+    const way = {
+      seen: 'markNotificationSeen',
+      read: 'markNotificationRead',
+      dismissed: 'dismissNotification',
+    } as const;
     await this.#act(notificationsMoved((notification) => notification.id === id, status), async () => {
-      await this.#client[move[status]](id);
+      await this.#client[way[status]](id);
     });
   }
 
@@ -327,7 +335,16 @@ class Store {
 
   #emit(): void {
     this.snapshot = this.#makeSnapshot();
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        // It is the listener's, and no reason to lose the stream.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #makeSnapshot(): InboxSnapshot {

@@ -75,12 +75,13 @@ export class Pages<T extends { id: number | string }> {
       const last = this.items.at(-1);
       const end = last === undefined ? this.top : position(last);
       const fetched: T[] = [];
+      const isEnough = () => fetched.length >= MOST_KEPT || fetched.some((entry) => position(entry) <= end);
       let cursor: string | null = null;
       do {
         const page: Page<T> = await fetch(cursor, LARGEST_PAGE);
         fetched.push(...page.data);
         cursor = page.next_cursor;
-      } while (cursor !== null && position(fetched.at(-1)!) > end && fetched.length < MOST_KEPT);
+      } while (cursor !== null && !isEnough());
       this.#merge(fetched, cursor);
     });
   }

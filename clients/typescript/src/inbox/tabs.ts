@@ -82,8 +82,11 @@ export class Tabs<M> {
         await this.#listener.lead(turn.signal);
       });
     } catch (error) {
-      // The wait has ended, or another tab has taken the lock over.
-      if ((error as Error).name !== 'AbortError') throw error;
+      // The wait has ended, or another tab has taken the lock over. Otherwise the page may have no locks.
+      if ((error as Error).name !== 'AbortError') {
+        this.#isLeading = true;
+        await this.#listener.lead(turn.signal);
+      }
     } finally {
       this.#isLeading = false;
       turn.abort();

@@ -152,12 +152,11 @@ test('the notifications are seen when they are shown, read when they are opened,
   const ada = bellOf(page, 'ada');
   await ada.open();
   const opened = ada.bell.evaluate(
-    (bell) => new Promise((resolve) => bell.addEventListener('readstate-select', resolve)).then(({ detail }) => detail.title),
+    (bell) => new Promise((resolve) => bell.addEventListener('readstate-select', (event) => resolve(event.detail.title))),
   );
   await ada.bell.getByRole('tab').nth(1).click();
   await ada.entry('Maintenance on Sunday').waitFor();
   await assertAccessible(page, 'with notifications');
-  await screenshot(page, 'bell-notifications');
   await ada.entry('Maintenance on Sunday').locator('[part~=entry-button]').click();
   assert.equal(await opened, 'Maintenance on Sunday');
   await ada.unread(47);

@@ -53,6 +53,11 @@ export function bellOf(page, user) {
     part,
     /** Waits until the bell shows this number. */
     unread,
+    /** Waits until the bell shows a number, and returns it. */
+    async count() {
+      await part('badge').filter({ hasText: /^\d+$/ }).waitFor();
+      return Number(await part('badge').textContent());
+    },
     /** Waits until the page says this about the connection. */
     status: async (pattern) => await page.locator(`[data-user=${user}] .state`).filter({ hasText: pattern }).waitFor(),
     entries: bell.locator('li'),

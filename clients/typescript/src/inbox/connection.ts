@@ -36,6 +36,7 @@ const TICK = 5_000;
 /** A leader that says nothing for so long is asleep: it passes on each heartbeat of the server. */
 const SILENCE = 60_000;
 const POLL_INTERVAL = 30_000;
+const NETWORK_EVENTS = ['online', 'offline'] as const;
 
 export function connect(
   client: ReadState,
@@ -89,9 +90,10 @@ export function connect(
     await running;
   }
 
-  const onOnline = () => feed.wake();
+  // A cut shows at once in this way, and not only when a heartbeat is missing.
+  const onNetwork = () => feed.wake();
   const timer = setInterval(check, TICK);
-  globalThis.addEventListener?.('online', onOnline);
+  for (const event of NETWORK_EVENTS) globalThis.addEventListener?.(event, onNetwork);
   globalThis.document?.addEventListener('visibilitychange', check);
   void run();
   return {
@@ -99,7 +101,7 @@ export function connect(
     close() {
       ended.abort();
       clearInterval(timer);
-      globalThis.removeEventListener?.('online', onOnline);
+      for (const event of NETWORK_EVENTS) globalThis.removeEventListener?.(event, onNetwork);
       globalThis.document?.removeEventListener('visibilitychange', check);
     },
   };

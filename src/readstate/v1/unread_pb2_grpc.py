@@ -5,7 +5,7 @@ import warnings
 
 from readstate.v1 import unread_pb2 as readstate_dot_v1_dot_unread__pb2
 
-GRPC_GENERATED_VERSION = '1.83.2'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class UnreadServiceStub:
+class UnreadServiceStub(object):
     """UnreadService tells a member what they have not read, and goes on telling it as it changes.
     """
 
@@ -47,7 +47,7 @@ class UnreadServiceStub:
                 _registered_method=True)
 
 
-class UnreadServiceServicer:
+class UnreadServiceServicer(object):
     """UnreadService tells a member what they have not read, and goes on telling it as it changes.
     """
 
@@ -119,7 +119,7 @@ def add_UnreadServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class UnreadService:
+class UnreadService(object):
     """UnreadService tells a member what they have not read, and goes on telling it as it changes.
     """
 

@@ -1,1 +1,1 @@
-"""`/v1/unread`: what a member has not read, told as it changes (docs/decisions/0020-live.md)."""
+"""`/v1/unread`: what a member has not read, told as it changes (docs/decisions/0023-live.md)."""

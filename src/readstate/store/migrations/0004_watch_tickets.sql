@@ -1,4 +1,4 @@
--- Tickets that open a stream in place of a token. docs/decisions/0020-live.md says why.
+-- Tickets that open a stream in place of a token. docs/decisions/0023-live.md says why.
 --
 -- A ticket is found by its hash alone, and lives for a minute: on a sharded database this is a table of one node.
 CREATE TABLE watch_ticket (

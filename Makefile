@@ -28,7 +28,7 @@ lint: $(STAMP) ## ruff, mypy and buf
 	$(BIN)/mypy
 	$(BIN)/buf lint
 
-proto: $(STAMP) ## what is generated from protos/: src/readstate/v1 and the descriptor set in deploy/envoy
+proto: $(STAMP) ## what is generated from protos/: src/readstate/v1 and the descriptor set in deploy/transcoding
 	$(BIN)/python protos/generate.py .
 
 bench: $(STAMP) ## the benchmark; QUICK=1 for the short one

@@ -2,7 +2,7 @@
 
 - `src/readstate/v1`: the Python code. It is made of the protos without their annotations, so that importing it needs
   neither googleapis' annotations nor protovalidate (docs/decisions/0017-annotations.md).
-- `deploy/envoy/readstate.binpb`: the descriptor set, annotations included, with the error details that servers send.
+- `deploy/transcoding/readstate.binpb`: the descriptor set, annotations included, with the error details that servers send.
 
 `make proto` calls it with the root of the checkout, the test of the checked-in code with an empty folder.
 """

@@ -1,4 +1,4 @@
-"""deploy/envoy/envoy.yaml, run as it is: only addresses are put in."""
+"""deploy/transcoding/envoy.yaml, run as it is: only addresses are put in."""
 
 import asyncio
 import base64

@@ -1,8 +1,9 @@
 """Generates from the contract: `python protos/generate.py ROOT`, where ROOT is the folder that gets what is checked in.
 
 - `src/readstate/v1`: the Python code. It is made of the protos without their annotations, so that importing it needs
-  neither googleapis' annotations nor protovalidate (docs/decisions/0017-annotations.md).
-- `deploy/transcoding/readstate.binpb`: the descriptor set, annotations included, with the error details that servers send.
+  neither googleapis' annotations nor protovalidate (docs/decisions/0024-annotations.md).
+- `deploy/transcoding/readstate.binpb`: the descriptor set, annotations included, with the error details that servers
+  send.
 
 `make proto` calls it with the root of the checkout, the test of the checked-in code with an empty folder.
 """

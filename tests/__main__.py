@@ -20,7 +20,7 @@ from typing import Final
 from tests.suite import Run, Suite, running
 
 ROOT: Final = Path(__file__).parent.parent
-ENGINE_TESTS: Final = ("tests/rpc", "tests/notifications", "tests/gateway", "tests/faults")
+ENGINE_TESTS: Final = ("tests/rpc", "tests/notifications", "tests/gateway", "tests/faults", "tests/unread")
 """What depends on the engine, and so runs on both."""
 CHAOS: Final = "tests/chaos"
 """Its tests choose the engine themselves."""

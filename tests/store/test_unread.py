@@ -1,6 +1,7 @@
 """The states of watched members: all that differ, and hardly any that do not."""
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -20,6 +21,7 @@ from readstate.store.marks.store import MarkStore
 from readstate.store.members import MemberStore
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
+from readstate.store.retention.events import EventPruner
 from readstate.store.unread import Known, UnreadStates
 from tests.store.data import Connection
 
@@ -35,7 +37,7 @@ class World:
         self.members: list[OrgMember] = []
         self._store, self._marks = MemberStore(database), marks
         self._inbox, self._events = InboxStore(database), EventStore(database)
-        self._notifications = NotificationStore(database)
+        self._notifications, self._pruner = NotificationStore(database), EventPruner(database)
 
     async def fill(self) -> None:
         users = {f"user{number}": ORGS[number % len(ORGS)] for number in range(12)}
@@ -53,7 +55,7 @@ class World:
             case 0:
                 await self._events.record(seed.choice(ORGS), [EVENT] * seed.randrange(1, 3))
             case 1:
-                await self._events.prune(member.org_key, seed.randrange(6))
+                await self._pruner.prune(member.org_key, datetime.now(UTC) - timedelta(seconds=seed.random()))
             case 2:
                 await self._notifications.create([member], CONTENT)
             case 3:

@@ -9,13 +9,12 @@ from dataclasses import replace
 
 from bench import report, tools
 from bench.errors import BenchError
-from bench.model import Sample
-from bench.plan import CONTENDERS, FULL, LEVELS, QUICK, RESULTS, Case, cases
-from bench.run import run
-from bench.summary import lines
+from bench.plan import BEFORE, CALLS, CONTENDERS, FULL, LEVELS, QUICK, RESULTS, Case, cases
+from bench.run import Wanted, run
 from readstate.errors import StartupError
 
-PARTS = (*CONTENDERS, "growth")
+PARTS = (*CONTENDERS, "slow-disk", "reading", "growth")
+"""`slow-disk` is a part of what the contenders do, and the last two are measured by themselves."""
 
 
 def _parts(text: str) -> list[str]:
@@ -28,10 +27,14 @@ def _parts(text: str) -> list[str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench", description="Measures readstate and its peers.")
     parser.add_argument("--quick", action="store_true", help="one short round; writes quick.json, not latest.json")
+    parser.add_argument(
+        "--before", metavar="COMMIT", help="measure an earlier commit as well, as before and before-gateway"
+    )
     selection = parser.add_argument_group("a part of it, for tuning: prints the figures and writes no file")
     selection.add_argument("--only", type=_parts, metavar="NAME,NAME", help=", ".join(PARTS))
     selection.add_argument("--level", type=int, choices=LEVELS, help="calls in flight")
     selection.add_argument("--ids", type=int, choices=(1, 1000), help="ids of a call")
+    selection.add_argument("--call", choices=tuple(CALLS), help="what a call does")
     selection.add_argument("--rounds", type=int)
     selection.add_argument("--seconds", type=int, help="of each measurement")
     return parser.parse_args()
@@ -51,22 +54,16 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    plan = QUICK if arguments.quick else FULL
-    given = {name: value for name in ("rounds", "seconds") if (value := getattr(arguments, name)) is not None}
-    is_part = bool(given) or any(value is not None for value in (arguments.only, arguments.level, arguments.ids))
-    parts = _installed(arguments.only or list(PARTS))
-    chosen = [case for case in cases() if case.contender in parts and _matches(case, arguments)]
-    with_growth = "growth" in parts and (not is_part or "growth" in (arguments.only or ()))
-    if not chosen and not with_growth:
-        raise BenchError("nothing to measure")
-
+    is_part = any(
+        getattr(arguments, name) is not None for name in ("only", "level", "ids", "call", "rounds", "seconds")
+    )
+    wanted = _wanted(arguments, is_part=is_part)
     began = time.monotonic()
 
     def say(line: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {line}", flush=True)
 
-    results = run(replace(plan, **given), chosen, with_growth=with_growth, say=say)
-    found = lines([Sample(**sample) for sample in results["rounds"]])
+    results, found = run(wanted, say)
     table = report.markdown(results, found)
     print(f"\n{table}")
     if is_part:
@@ -83,10 +80,27 @@ def _run(arguments: argparse.Namespace) -> None:
     say(f"written: {RESULTS.name}/{name}.json, .md, .svg, .png")
 
 
-def _matches(case: Case, arguments: argparse.Namespace) -> bool:
+def _wanted(arguments: argparse.Namespace, *, is_part: bool) -> Wanted:
+    plan = QUICK if arguments.quick else FULL
+    given = {name: value for name in ("rounds", "seconds") if (value := getattr(arguments, name)) is not None}
+    offered = [part for part in PARTS if arguments.before or part not in BEFORE]
+    parts = _installed(arguments.only or offered)
+    if not set(parts) <= set(offered):
+        raise BenchError(f"{', '.join(BEFORE)}: only with --before COMMIT")
+    chosen = [case for case in cases() if case.contender in parts and _matches(case, arguments, parts)]
+    # They have no level and no ids: who asks for some of those asks for cases.
+    alone = {part for part in ("reading", "growth") if part in parts and (not is_part or arguments.only)}
+    if not chosen and not alone:
+        raise BenchError("nothing to measure")
+    before = arguments.before if any(case.contender in BEFORE for case in chosen) else None
+    return Wanted(replace(plan, **given), chosen, before, "reading" in alone, "growth" in alone)
+
+
+def _matches(case: Case, arguments: argparse.Namespace, parts: list[str]) -> bool:
     # pgbench alone is compared with every level.
     level_fits = arguments.level in (None, case.level) or (case.contender == "pgbench" and case.ids == 1)
-    return level_fits and arguments.ids in (None, case.ids)
+    disk_fits = "slow-disk" in parts or not case.slow_disk
+    return level_fits and disk_fits and arguments.ids in (None, case.ids) and arguments.call in (None, case.call)
 
 
 def _installed(parts: list[str]) -> list[str]:

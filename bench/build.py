@@ -1,5 +1,6 @@
-"""Builds the peers. What is up to date is left alone."""
+"""Builds the peers and the load generator. What is up to date is left alone."""
 
+import functools
 import shutil
 import sys
 import venv
@@ -16,14 +17,32 @@ SECONDS: Final = 300
 
 def go() -> list[str]:
     """The command of the Go peer."""
-    binary = BUILD / "go-peer"
+    return _go(PEERS / "go", "go-peer")
+
+
+@functools.cache
+def loader() -> list[str]:
+    """The command of the load generator for gRPC."""
+    return _go(BENCH / "loader", "loader")
+
+
+def _go(source: Path, name: str) -> list[str]:
+    binary = BUILD / name
     run(
         [program("go"), "build", "-trimpath", "-o", str(binary), "."],
-        cwd=PEERS / "go",
+        cwd=source,
         seconds=SECONDS,
         ours={"CGO_ENABLED": "0"},
     )
     return [str(binary)]
+
+
+def slow_disk(folder: Path) -> Path:
+    """The library that makes flushes slow, in `folder`."""
+    library = folder / "slow_disk.so"
+    source = BENCH / "slow_disk.c"
+    run([program("cc"), "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(library), str(source)], seconds=60)
+    return library
 
 
 def express() -> list[str]:

@@ -6,24 +6,25 @@ the index grows everywhere, not at its end. Then callers spread over the whole i
 time.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.contenders import readstate
+from bench import load_grpc
+from bench.calls import verify_marks
+from bench.contenders import Contender, readstate
 from bench.database import Caller, Database
 from bench.ids import scattered
-from bench.load_grpc import ghz, write
-from bench.measure import verify
+from bench.measure import require_success
 from bench.model import GrowthStep
 from bench.plan import BUILD, EVENTS, Plan
 from bench.site import Site
+from readstate.v1.system_events_pb2 import MarkReadRequest
 
 READERS: Final = 10_000
 CALLERS: Final = 32
-"""Of the readers. Each has a token of its own, and ghz has to choose in every call."""
+"""Of the readers. One call at a time is made, for each of them in turn."""
 CALLS: Final = 50_000
 """More than one caller makes in one measurement."""
 
@@ -34,15 +35,14 @@ class _Stored:
 
     marks: int
     bytes_per_mark: float
-    site: Site
-    port: int
+    server: Contender
     callers: list[Caller]
     p50_ms: list[float] = field(default_factory=list)
 
 
 def measure(site: Site, plan: Plan, say: Callable[[str], None]) -> list[GrowthStep]:
     """Load each number of marks, then measure in rounds."""
-    site.database.execute("TRUNCATE read_mark")
+    site.database.execute("TRUNCATE read_mark, read_cursor")
     with ExitStack() as stack:
         found = []
         for marks in plan.growth:
@@ -66,8 +66,8 @@ def _stored(site: Site, marks: int) -> Iterator[_Stored]:
         database.settle()
         size = database.value("SELECT pg_total_relation_size('read_mark')::float8 / count(*) FROM read_mark")
         copy = Site(database)
-        with readstate("native", copy, name=name) as port:
-            yield _Stored(marks, round(size, 1), copy, port, readers[:: READERS // CALLERS][:CALLERS])
+        with readstate("native", copy, name=name) as server:
+            yield _Stored(marks, round(size, 1), server, readers[:: READERS // CALLERS][:CALLERS])
 
 
 def _load(database: Database, marks: int) -> list[Caller]:
@@ -85,6 +85,12 @@ def _load(database: Database, marks: int) -> list[Caller]:
         EVENTS - marks // READERS + 1,
         EVENTS,
     )
+    database.execute(
+        """
+        INSERT INTO read_cursor (org_key, member_key, version, read_count, pruned_seq, all_read)
+        SELECT org_key, member_key, 1, $1, 0, '{}' FROM member WHERE user_id LIKE 'reader-%'""",
+        marks // READERS,
+    )
     return [Caller(*row) for row in readers]
 
 
@@ -95,14 +101,14 @@ def _events(number: int, plan: Plan) -> list[int]:
 
 
 def _p50(stored: _Stored, events: list[int], *, seconds: int) -> float:
-    database, keys = stored.site.database, [caller.member_key for caller in stored.callers]
+    site, callers = stored.server.site, stored.callers
     calls = BUILD / "calls-growth.bin"
-    write(calls, ([event] for event in events))
-    before = database.marks(keys)
-    # A template of ghz; the backticks quote, and need no escape in JSON.
-    tokens = " ".join(f"`{stored.site.token(caller)}`" for caller in stored.callers)
-    template = f"Bearer {{{{ index (list {tokens}) (mod .RequestNumber {len(stored.callers)}) }}}}"
-    load = ghz(stored.port, json.dumps({"authorization": template}), calls, level=1, seconds=seconds)
-    verify(f"growth to {stored.marks:,}", load, database.marks(keys) - before, ids=1)
+    load_grpc.write(calls, (MarkReadRequest(event_ids=[event]) for event in events))
+    before = site.database.marks(callers)
+    tokens = [site.token(caller.user_id) for caller in callers]
+    load = load_grpc.call(stored.server.port, "MarkRead", calls, tokens, level=1, seconds=seconds)
+    what = f"growth to {stored.marks:,}"
+    require_success(what, load)
+    verify_marks(what, load, site.database.marks(callers) - before, ids=1)
     assert load.p50_ms is not None
     return load.p50_ms

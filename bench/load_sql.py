@@ -1,6 +1,7 @@
 """Load from pgbench: the service's own statement, prepared, and nothing around it."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from bench.database import Caller, Database
@@ -10,16 +11,15 @@ from bench.processes import run
 from bench.tools import program
 from readstate.store.marks import sql
 
-# `n` counts each client's transactions; the formula is that of bench/ids.py.
-_ONE: Final = f"""\
+# `n` counts each client's transactions. The formulas are those of bench/ids.py and of loader/run.go.
+_CALL: Final = """\
 \\set n :n + 1
-\\set event ((:n * :clients + :client_id) * {STRIDE}) % {EVENTS} + 1
+\\set call :n * :clients + :client_id
+\\set member :first_member + :call % :members
 """
+_ONE: Final = f"\\set event :call * {STRIDE} % {EVENTS} + 1\n"
 # pgbench's variables hold numbers and no arrays, so the server makes the array, in well under a tenth of the time.
-_MANY: Final = """\
-\\set n :n + 1
-\\set first (:n * :clients + :client_id) * :ids + 1
-"""
+_MANY: Final = "\\set first :call * :ids + 1\n"
 _ARRAY: Final = "ARRAY (SELECT generate_series(:first::bigint, :first::bigint + :ids::bigint - 1))"
 
 
@@ -27,17 +27,20 @@ def script(ids: int) -> str:
     array = "ARRAY[:event]" if ids == 1 else _ARRAY
     statement = sql.MARK_READ.replace("$1", ":org").replace("$2", ":member").replace("$3", array)
     assert "$" not in statement
-    return (_ONE if ids == 1 else _MANY) + statement.strip() + ";\n"
+    return _CALL + (_ONE if ids == 1 else _MANY) + statement.strip() + ";\n"
 
 
-def pgbench(database: Database, caller: Caller, *, clients: int, ids: int, seconds: int) -> Load:
+def pgbench(database: Database, callers: Sequence[Caller], *, clients: int, ids: int, seconds: int) -> Load:
     """Run the statement for `seconds`, or with many ids until there are no more.
 
     Every statement begun is waited for and counted.
     """
     path = BUILD / f"pgbench-{ids}.sql"
     path.write_text(script(ids))
-    values = {"n": -1, "clients": clients, "ids": ids, "org": database.org_key, "member": caller.member_key}
+    first = callers[0].member_key
+    assert [caller.member_key for caller in callers] == list(range(first, first + len(callers)))
+    values = {"n": -1, "clients": clients, "ids": ids, "org": database.org_key}
+    values |= {"first_member": first, "members": len(callers)}
     command = [program("pgbench"), "--no-vacuum", "-M", "prepared", "-c", str(clients), "-j", str(min(2, clients))]
     # Large calls use the events up within seconds: so many that each event is marked once.
     command += ["-T", str(seconds)] if ids == 1 else ["-t", str(EVENTS // ids // clients)]

@@ -1,57 +1,72 @@
-"""One measurement: a caller who has read nothing, the load, and a look at what the database holds afterwards."""
+"""One measurement: members who have read nothing, the load, and a look at what the database holds afterwards."""
 
-import json
+import psutil
 
+from bench import load_grpc, load_rest
+from bench.calls import Arranged, arrange
+from bench.contenders import Contender
+from bench.cpu import metered
 from bench.errors import BenchError
-from bench.load_grpc import ghz, messages
-from bench.load_rest import wrk
 from bench.load_sql import pgbench
-from bench.model import Load, Sample
-from bench.plan import REST, SQL, Case
-from bench.site import Site
+from bench.model import CpuTime, Load, Sample
+from bench.plan import MARK, OVER_HTTP, SQL, Case
 
 
-def measure(case: Case, site: Site, ports: dict[str, int], *, number: int, seconds: int) -> Sample:
+def measure(case: Case, contender: Contender, *, number: int, seconds: int) -> Sample:
     """Measure `case` once.
 
     Raises:
-        BenchError: a call failed, or the marks in the database are not those of the calls.
+        BenchError: a call failed, or the database does not hold what the calls should have written.
     """
-    caller = site.database.caller()
-    token = site.token(caller)
-    if case.contender in SQL:
-        load = pgbench(site.database, caller, clients=case.level, ids=case.ids, seconds=seconds)
-    elif case.contender in REST:
-        load = wrk(ports[case.contender], token, level=case.level, seconds=seconds)
-    else:
-        metadata = bearer(token)
-        load = ghz(ports[case.contender], metadata, messages(case.ids), level=case.level, seconds=seconds)
-    marks = site.database.marks([caller.member_key])
-    verify(str(case), load, marks, ids=case.ids, uncounted=case.level if case.contender in REST else 0)
+    database = contender.site.database
+    arranged = arrange(case, contender)
+    load, cpu = metered(
+        lambda: _load(case, contender, arranged, seconds),
+        service=contender.processes,
+        database=database.postmaster,
+        seconds=seconds,
+    )
+    require_success(str(case), load)
+    arranged.verify(load)
+    rate = load.calls / load.seconds
+    service_us, database_us = _cpu_a_call(cpu, rate)
     return Sample(
+        case=case,
         round=number,
-        contender=case.contender,
-        level=case.level,
-        ids=case.ids,
         calls=load.calls,
-        marks=marks,
         seconds=round(load.seconds, 4),
-        calls_per_second=round(load.calls / load.seconds, 1),
+        calls_per_second=round(rate, 1),
         p50_ms=load.p50_ms,
         p99_ms=load.p99_ms,
+        service_us=service_us,
+        database_us=database_us,
+        others_share=round(cpu.others / cpu.seconds / psutil.cpu_count(), 3) if cpu else None,
     )
 
 
-def bearer(token: str) -> str:
-    """A token as ghz takes metadata."""
-    return json.dumps({"authorization": f"Bearer {token}"})
+def _load(case: Case, contender: Contender, arranged: Arranged, seconds: int) -> Load:
+    if case.contender in SQL:
+        return pgbench(contender.site.database, arranged.callers, clients=case.level, ids=case.ids, seconds=seconds)
+    if case.contender in OVER_HTTP:
+        load = load_rest.mark if case.call == MARK else load_rest.list_notifications
+        return load(contender.port, arranged.tokens, level=case.level, seconds=seconds)
+    assert arranged.requests is not None
+    return load_grpc.call(
+        contender.port, arranged.method, arranged.requests, arranged.tokens, level=case.level, seconds=seconds
+    )
 
 
-def verify(what: str, load: Load, marks: int, *, ids: int, uncounted: int = 0) -> None:
-    """Raise BenchError unless every call succeeded and wrote `ids` marks, but for `uncounted` calls at the most."""
+def _cpu_a_call(cpu: CpuTime | None, rate: float) -> tuple[float | None, float | None]:
+    """µs of the service and of the database."""
+    if cpu is None:
+        return None, None
+    calls = rate * cpu.seconds
+    return round(cpu.service / calls * 1e6, 1), round(cpu.database / calls * 1e6, 1)
+
+
+def require_success(what: str, load: Load) -> None:
+    """Raise BenchError unless calls were answered, and none failed."""
     if load.failures:
         raise BenchError(f"{what}: calls failed: {load.failures}")
     if load.calls == 0:
         raise BenchError(f"{what}: no call was answered")
-    if not load.calls * ids <= marks <= (load.calls + uncounted) * ids:
-        raise BenchError(f"{what}: {load.calls} calls of {ids} ids left {marks} marks: an event was marked twice")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from bench.plan import Case
+
 
 @dataclass(frozen=True)
 class Load:
@@ -17,20 +19,35 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One measurement, and what stood in the database after it."""
+class CpuTime:
+    """CPU time that was used in the inner part of a measurement."""
 
+    seconds: float
+    """How long the inner part was."""
+    service: float
+    """CPU seconds of the contender's processes."""
+    database: float
+    """CPU seconds of PostgreSQL: the postmaster and all its children."""
+    others: float
+    """CPU seconds of what is not the benchmark's."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement. What stood in the database after it was what its calls should have written."""
+
+    case: Case
     round: int
-    contender: str
-    level: int
-    ids: int
     calls: int
-    marks: int
-    """Rows that it left in `read_mark`."""
     seconds: float
     calls_per_second: float
     p50_ms: float | None
     p99_ms: float | None
+    service_us: float | None
+    """CPU µs a call. None of a measurement that was over too early."""
+    database_us: float | None
+    others_share: float | None
+    """Of the machine's CPU, what others used meanwhile: how quiet it was."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +59,21 @@ class GrowthStep:
     """Table and index."""
     p50_ms: list[float]
     """Of each round."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one caller's call of reading back took."""
+
+    name: str
+    p50_ms: list[float]
+    """Of each round."""
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What was found of reading back."""
+
+    readings: list[Reading]
+    bytes_after_mark_all: float
+    """Kept for a member: row and index entries."""

@@ -54,8 +54,8 @@ def run(command: Sequence[str], *, seconds: float, cwd: Path = ROOT, ours: Mappi
 
 
 @contextmanager
-def serving(name: str, command: Sequence[str], port: int, ours: Mapping[str, str]) -> Iterator[None]:
-    """Run a server while inside, from when `port` is open.
+def serving(name: str, command: Sequence[str], port: int, ours: Mapping[str, str]) -> Iterator[int]:
+    """Run a server while inside, from when `port` is open; yields its process id.
 
     Raises:
         BenchError: it ended, or opened no port in time.
@@ -74,7 +74,7 @@ def serving(name: str, command: Sequence[str], port: int, ours: Mapping[str, str
         )
     try:
         _wait_until_open(name, process, port, log)
-        yield
+        yield process.pid
     finally:
         _end(process)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.bars import BARS
-from bench.plan import BULK_IDS, LABELS, ROOT, Case
+from bench.plan import LABELS, ROOT, Case
 from bench.summary import Lines, Spread
 
 README: Final = ROOT / "README.md"
+_REACHED: Final = {True: "reached", False: "not reached", None: ""}
 _PLACE: Final = re.compile(r"(<!-- bench -->).*?(<!-- /bench -->)", re.DOTALL)
 
 
@@ -25,8 +26,12 @@ def markdown(results: dict[str, Any], found: Lines) -> str:
     intro = (
         f"Measured on {machine['cores']} cores and {machine['memory_gib']} GiB, the load generator on the same cores;"
         f" medians of {rounds} of {plan['seconds']} s, the least and the most in brackets; every call marks an event"
-        " that was unread."
+        " that was unread. CPU is that of the contender's processes and that of PostgreSQL, in µs a call."
     )
+    if results["others_share"] is not None:
+        intro += f" What is not the benchmark's used {results['others_share']:.0%} of the machine (median)."
+    if results["before"]:
+        intro += f" Before: commit {results['before']}."
     return "\n\n".join(part for part in (intro, _bars(results["ratios"]), _rates(found)) if part) + "\n"
 
 
@@ -34,31 +39,36 @@ def _bars(ratios: dict[str, float | None]) -> str:
     measured = [(bar, value) for bar in BARS if (value := ratios[bar.ratio]) is not None]
     return _table(
         ["at", "figure", "bar", "measured", ""],
-        (
-            [bar.at, bar.figure, bar.text, f"{value:.2f}", "reached" if bar.reached(value) else "not reached"]
-            for bar, value in measured
-        ),
+        ([bar.at, bar.figure, bar.text, f"{value:,.2f}", _REACHED[bar.reached(value)]] for bar, value in measured),
     )
 
 
 def _rates(found: Lines) -> str:
     return _table(
-        ["contender", "in flight", "calls/s", "p50 ms", "p99 ms"],
+        ["contender", "in flight", "calls/s", "p50 ms", "p99 ms", "CPU µs: service", "database"],
         (
-            [_label(case), str(case.level), _whole(line.calls_per_second), _fine(line.p50_ms), _fine(line.p99_ms)]
+            [
+                *(_label(case), str(case.level), _whole(line.calls_per_second)),
+                *(_fine(line.p50_ms), _fine(line.p99_ms)),
+                *(_median(line.service_us), _median(line.database_us)),
+            ]
             for case, line in found.items()
         ),
     )
 
 
 def _label(case: Case) -> str:
-    return LABELS[case.contender] + (f", {BULK_IDS:,} ids a call" if case.ids > 1 else "")
+    return ", ".join([LABELS[case.contender], *case.particulars])
 
 
 def _whole(spread: Spread) -> str:
     if spread.min == spread.max:
         return f"{spread.median:,.0f}"
     return f"{spread.median:,.0f} ({spread.min:,.0f} to {spread.max:,.0f})"
+
+
+def _median(spread: Spread | None) -> str:
+    return "" if spread is None else f"{spread.median:,.0f}"
 
 
 def _fine(spread: Spread | None) -> str:

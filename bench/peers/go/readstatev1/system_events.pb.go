@@ -23,12 +23,68 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// SystemEventOrder says in which order a list is. The newest come first in each.
+type SystemEventOrder int32
+
+const (
+	// As SYSTEM_EVENT_ORDER_SEQ.
+	SystemEventOrder_SYSTEM_EVENT_ORDER_UNSPECIFIED SystemEventOrder = 0
+	// By `seq`: what was recorded last comes first.
+	SystemEventOrder_SYSTEM_EVENT_ORDER_SEQ SystemEventOrder = 1
+	// By `occurred_at`, and by `seq` where that is the same. Such a list has no page tokens, because events can be
+	// recorded into its middle: pages are reached by `skip`.
+	SystemEventOrder_SYSTEM_EVENT_ORDER_OCCURRED_AT SystemEventOrder = 2
+)
+
+// Enum value maps for SystemEventOrder.
+var (
+	SystemEventOrder_name = map[int32]string{
+		0: "SYSTEM_EVENT_ORDER_UNSPECIFIED",
+		1: "SYSTEM_EVENT_ORDER_SEQ",
+		2: "SYSTEM_EVENT_ORDER_OCCURRED_AT",
+	}
+	SystemEventOrder_value = map[string]int32{
+		"SYSTEM_EVENT_ORDER_UNSPECIFIED": 0,
+		"SYSTEM_EVENT_ORDER_SEQ":         1,
+		"SYSTEM_EVENT_ORDER_OCCURRED_AT": 2,
+	}
+)
+
+func (x SystemEventOrder) Enum() *SystemEventOrder {
+	p := new(SystemEventOrder)
+	*p = x
+	return p
+}
+
+func (x SystemEventOrder) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SystemEventOrder) Descriptor() protoreflect.EnumDescriptor {
+	return file_readstate_v1_system_events_proto_enumTypes[0].Descriptor()
+}
+
+func (SystemEventOrder) Type() protoreflect.EnumType {
+	return &file_readstate_v1_system_events_proto_enumTypes[0]
+}
+
+func (x SystemEventOrder) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SystemEventOrder.Descriptor instead.
+func (SystemEventOrder) EnumDescriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{0}
+}
+
 // MarkReadRequest names the events to mark as read.
 type MarkReadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The events to mark: 1 to 10,000 entries, duplicates included. An id of 0 or less names nothing and is skipped; at
 	// least one id must be positive.
-	EventIds      []int64 `protobuf:"varint,1,rep,packed,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	EventIds []int64 `protobuf:"varint,1,rep,packed,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	// Whether the reply is to say how many events are unread now.
+	WithState     bool `protobuf:"varint,2,opt,name=with_state,json=withState,proto3" json:"with_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -70,13 +126,29 @@ func (x *MarkReadRequest) GetEventIds() []int64 {
 	return nil
 }
 
+func (x *MarkReadRequest) GetWithState() bool {
+	if x != nil {
+		return x.WithState
+	}
+	return false
+}
+
 // MarkReadResponse counts what the call found and did.
 type MarkReadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Events that were unread before this call and are read now.
 	ChangedCount int32 `protobuf:"varint,1,opt,name=changed_count,json=changedCount,proto3" json:"changed_count,omitempty"`
 	// Distinct ids of the request that name an event of the caller's organisation.
-	MatchedCount  int32 `protobuf:"varint,2,opt,name=matched_count,json=matchedCount,proto3" json:"matched_count,omitempty"`
+	MatchedCount int32 `protobuf:"varint,2,opt,name=matched_count,json=matchedCount,proto3" json:"matched_count,omitempty"`
+	// The version of the member's read state once the call was done, also where nothing changed. 0 as long as an upgrade
+	// is not finished.
+	Version int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Events of the organisation that the member has not read, in the state of `version`. Absent unless the request says
+	// `with_state`.
+	UnreadCount *int32 `protobuf:"varint,4,opt,name=unread_count,json=unreadCount,proto3,oneof" json:"unread_count,omitempty"`
+	// The largest `seq` of the organisation, of the same snapshot as `unread_count`. Absent unless the request says
+	// `with_state`.
+	Head          *int64 `protobuf:"varint,5,opt,name=head,proto3,oneof" json:"head,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -125,12 +197,35 @@ func (x *MarkReadResponse) GetMatchedCount() int32 {
 	return 0
 }
 
+func (x *MarkReadResponse) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *MarkReadResponse) GetUnreadCount() int32 {
+	if x != nil && x.UnreadCount != nil {
+		return *x.UnreadCount
+	}
+	return 0
+}
+
+func (x *MarkReadResponse) GetHead() int64 {
+	if x != nil && x.Head != nil {
+		return *x.Head
+	}
+	return 0
+}
+
 // MarkUnreadRequest names the events to mark as unread.
 type MarkUnreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The events to mark: 1 to 10,000 entries, duplicates included. An id of 0 or less names nothing and is skipped; at
 	// least one id must be positive.
-	EventIds      []int64 `protobuf:"varint,1,rep,packed,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	EventIds []int64 `protobuf:"varint,1,rep,packed,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	// Whether the reply is to say how many events are unread now.
+	WithState     bool `protobuf:"varint,2,opt,name=with_state,json=withState,proto3" json:"with_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -172,13 +267,29 @@ func (x *MarkUnreadRequest) GetEventIds() []int64 {
 	return nil
 }
 
+func (x *MarkUnreadRequest) GetWithState() bool {
+	if x != nil {
+		return x.WithState
+	}
+	return false
+}
+
 // MarkUnreadResponse counts what the call found and did.
 type MarkUnreadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Events that were read before this call and are unread now.
 	ChangedCount int32 `protobuf:"varint,1,opt,name=changed_count,json=changedCount,proto3" json:"changed_count,omitempty"`
 	// Distinct ids of the request that name an event of the caller's organisation.
-	MatchedCount  int32 `protobuf:"varint,2,opt,name=matched_count,json=matchedCount,proto3" json:"matched_count,omitempty"`
+	MatchedCount int32 `protobuf:"varint,2,opt,name=matched_count,json=matchedCount,proto3" json:"matched_count,omitempty"`
+	// The version of the member's read state once the call was done, also where nothing changed. 0 as long as an upgrade
+	// is not finished. 0 for a member without an organisation.
+	Version int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Events of the organisation that the member has not read, in the state of `version`. Absent unless the request says
+	// `with_state`.
+	UnreadCount *int32 `protobuf:"varint,4,opt,name=unread_count,json=unreadCount,proto3,oneof" json:"unread_count,omitempty"`
+	// The largest `seq` of the organisation, of the same snapshot as `unread_count`. Absent unless the request says
+	// `with_state`.
+	Head          *int64 `protobuf:"varint,5,opt,name=head,proto3,oneof" json:"head,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,12 +338,34 @@ func (x *MarkUnreadResponse) GetMatchedCount() int32 {
 	return 0
 }
 
+func (x *MarkUnreadResponse) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *MarkUnreadResponse) GetUnreadCount() int32 {
+	if x != nil && x.UnreadCount != nil {
+		return *x.UnreadCount
+	}
+	return 0
+}
+
+func (x *MarkUnreadResponse) GetHead() int64 {
+	if x != nil && x.Head != nil {
+		return *x.Head
+	}
+	return 0
+}
+
 // RecordSystemEventsRequest carries new events of one organisation.
 type RecordSystemEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organisation: 1 to 255 characters, no control characters. Made if nobody has named it before.
 	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// The events, 1 to 10,000, in the order in which they are to stand in the organisation's stream.
+	// The events, 1 to 10,000, in the order in which they are to stand in the organisation's stream, and the message at
+	// most 1 MiB.
 	Events        []*NewSystemEvent `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -288,14 +421,23 @@ type NewSystemEvent struct {
 	// The id that callers will use, 1 to 2^53-1 (what a JSON client can hold), unique in its organisation. If absent,
 	// the server assigns one.
 	EventId *int64 `protobuf:"varint,1,opt,name=event_id,json=eventId,proto3,oneof" json:"event_id,omitempty"`
-	// What kind of fact this is, for example `bucket.created`: 1 to 255 characters, no control characters.
+	// What kind of fact this is, for example `bucket.created`: 1 to 255 characters, no control characters. The set is
+	// open.
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	// Text for people: at most 1,000 characters, no NUL. May be empty.
 	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
-	// Anything else, as a JSON object; no NUL in its texts, no NaN and no infinity. If absent, none is stored.
+	// Anything else, as a JSON object of at most 65,536 bytes; no NUL in its texts, no NaN and no infinity. Messages are
+	// parsed to a depth of 100, of which each level of the object takes three. If absent, none is stored.
 	Payload *structpb.Struct `protobuf:"bytes,4,opt,name=payload,proto3" json:"payload,omitempty"`
 	// When it happened. If absent, the time at which it is recorded.
-	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	// Who or what did it, for example a user's id: 1 to 255 characters, no control characters. Nothing is looked up.
+	ActorId *string `protobuf:"bytes,6,opt,name=actor_id,json=actorId,proto3,oneof" json:"actor_id,omitempty"`
+	// What it was done to, for example the id of a bucket: 1 to 255 characters, no control characters. Nothing is looked
+	// up.
+	SubjectId *string `protobuf:"bytes,7,opt,name=subject_id,json=subjectId,proto3,oneof" json:"subject_id,omitempty"`
+	// Where in the organisation it happened: 1 to 255 characters, no control characters. Nothing is looked up.
+	WorkspaceId   *string `protobuf:"bytes,8,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -365,6 +507,27 @@ func (x *NewSystemEvent) GetOccurredAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *NewSystemEvent) GetActorId() string {
+	if x != nil && x.ActorId != nil {
+		return *x.ActorId
+	}
+	return ""
+}
+
+func (x *NewSystemEvent) GetSubjectId() string {
+	if x != nil && x.SubjectId != nil {
+		return *x.SubjectId
+	}
+	return ""
+}
+
+func (x *NewSystemEvent) GetWorkspaceId() string {
+	if x != nil && x.WorkspaceId != nil {
+		return *x.WorkspaceId
+	}
+	return ""
+}
+
 // RecordSystemEventsResponse says under which ids the events are known.
 type RecordSystemEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -411,39 +574,1042 @@ func (x *RecordSystemEventsResponse) GetEventIds() []int64 {
 	return nil
 }
 
+// SystemEvent is a recorded fact about an organisation, as one member sees it.
+type SystemEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id that callers use, unique in its organisation.
+	EventId int64 `protobuf:"varint,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Its position in the organisation's stream. It never changes.
+	Seq int64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	// What kind of fact this is.
+	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// Text for people. May be empty.
+	Title string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
+	// Anything else: the text of a JSON object, whose fields have no order. Absent if it was recorded without. Text,
+	// because making a Struct of it would cost more than all the rest of a list.
+	PayloadJson *string `protobuf:"bytes,5,opt,name=payload_json,json=payloadJson,proto3,oneof" json:"payload_json,omitempty"`
+	// When it happened.
+	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	// When it was recorded.
+	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// Who or what did it; absent if it was recorded without.
+	ActorId *string `protobuf:"bytes,8,opt,name=actor_id,json=actorId,proto3,oneof" json:"actor_id,omitempty"`
+	// What it was done to; absent if it was recorded without.
+	SubjectId *string `protobuf:"bytes,9,opt,name=subject_id,json=subjectId,proto3,oneof" json:"subject_id,omitempty"`
+	// Where in the organisation it happened; absent if it was recorded without.
+	WorkspaceId *string `protobuf:"bytes,10,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
+	// Whether the caller has read it.
+	Read          bool `protobuf:"varint,11,opt,name=read,proto3" json:"read,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SystemEvent) Reset() {
+	*x = SystemEvent{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SystemEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SystemEvent) ProtoMessage() {}
+
+func (x *SystemEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SystemEvent.ProtoReflect.Descriptor instead.
+func (*SystemEvent) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SystemEvent) GetEventId() int64 {
+	if x != nil {
+		return x.EventId
+	}
+	return 0
+}
+
+func (x *SystemEvent) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *SystemEvent) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *SystemEvent) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *SystemEvent) GetPayloadJson() string {
+	if x != nil && x.PayloadJson != nil {
+		return *x.PayloadJson
+	}
+	return ""
+}
+
+func (x *SystemEvent) GetOccurredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredAt
+	}
+	return nil
+}
+
+func (x *SystemEvent) GetRecordedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecordedAt
+	}
+	return nil
+}
+
+func (x *SystemEvent) GetActorId() string {
+	if x != nil && x.ActorId != nil {
+		return *x.ActorId
+	}
+	return ""
+}
+
+func (x *SystemEvent) GetSubjectId() string {
+	if x != nil && x.SubjectId != nil {
+		return *x.SubjectId
+	}
+	return ""
+}
+
+func (x *SystemEvent) GetWorkspaceId() string {
+	if x != nil && x.WorkspaceId != nil {
+		return *x.WorkspaceId
+	}
+	return ""
+}
+
+func (x *SystemEvent) GetRead() bool {
+	if x != nil {
+		return x.Read
+	}
+	return false
+}
+
+// ListSystemEventsRequest chooses a page. A list of values lets an event pass that has one of them; an empty one lets
+// all pass. An event has to pass every filter.
+type ListSystemEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many events, 1 to 100. If 0: 50. A page by `seq` holds fewer, but at least one, if they would take
+	// more than 2 MiB. A page by `occurred_at` can take 8 MiB, which a client has to allow.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Where the page begins: `next_page_token` of the page before, of a request with the same filter by a member of the
+	// same organisation. If empty: at the newest. Its content is nobody's business.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only events that the caller has not read.
+	UnreadOnly bool `protobuf:"varint,3,opt,name=unread_only,json=unreadOnly,proto3" json:"unread_only,omitempty"`
+	// Only events of these types: at most 100 entries, each 1 to 255 characters, no control characters.
+	Types []string `protobuf:"bytes,4,rep,name=types,proto3" json:"types,omitempty"`
+	// Only events with one of these actors: at most 100 entries, each 1 to 255 characters, no control characters.
+	ActorIds []string `protobuf:"bytes,5,rep,name=actor_ids,json=actorIds,proto3" json:"actor_ids,omitempty"`
+	// Only events with one of these subjects: at most 100 entries, each 1 to 255 characters, no control characters.
+	SubjectIds []string `protobuf:"bytes,6,rep,name=subject_ids,json=subjectIds,proto3" json:"subject_ids,omitempty"`
+	// Only events in one of these workspaces: at most 100 entries, each 1 to 255 characters, no control characters.
+	WorkspaceIds []string `protobuf:"bytes,7,rep,name=workspace_ids,json=workspaceIds,proto3" json:"workspace_ids,omitempty"`
+	// Only events that occurred at this time or later.
+	OccurredFrom *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=occurred_from,json=occurredFrom,proto3" json:"occurred_from,omitempty"`
+	// Only events that occurred before this time, which is not included.
+	OccurredBefore *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=occurred_before,json=occurredBefore,proto3" json:"occurred_before,omitempty"`
+	// How many events to leave out where the page begins, 0 to 10,000. Page tokens cost less.
+	Skip int32 `protobuf:"varint,10,opt,name=skip,proto3" json:"skip,omitempty"`
+	// Whether the reply is to say how many events pass the filter. That costs the more the more there are.
+	WithTotal bool `protobuf:"varint,11,opt,name=with_total,json=withTotal,proto3" json:"with_total,omitempty"`
+	// In which order.
+	Order         SystemEventOrder `protobuf:"varint,12,opt,name=order,proto3,enum=readstate.v1.SystemEventOrder" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSystemEventsRequest) Reset() {
+	*x = ListSystemEventsRequest{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSystemEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSystemEventsRequest) ProtoMessage() {}
+
+func (x *ListSystemEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSystemEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListSystemEventsRequest) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListSystemEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSystemEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListSystemEventsRequest) GetUnreadOnly() bool {
+	if x != nil {
+		return x.UnreadOnly
+	}
+	return false
+}
+
+func (x *ListSystemEventsRequest) GetTypes() []string {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+func (x *ListSystemEventsRequest) GetActorIds() []string {
+	if x != nil {
+		return x.ActorIds
+	}
+	return nil
+}
+
+func (x *ListSystemEventsRequest) GetSubjectIds() []string {
+	if x != nil {
+		return x.SubjectIds
+	}
+	return nil
+}
+
+func (x *ListSystemEventsRequest) GetWorkspaceIds() []string {
+	if x != nil {
+		return x.WorkspaceIds
+	}
+	return nil
+}
+
+func (x *ListSystemEventsRequest) GetOccurredFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredFrom
+	}
+	return nil
+}
+
+func (x *ListSystemEventsRequest) GetOccurredBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredBefore
+	}
+	return nil
+}
+
+func (x *ListSystemEventsRequest) GetSkip() int32 {
+	if x != nil {
+		return x.Skip
+	}
+	return 0
+}
+
+func (x *ListSystemEventsRequest) GetWithTotal() bool {
+	if x != nil {
+		return x.WithTotal
+	}
+	return false
+}
+
+func (x *ListSystemEventsRequest) GetOrder() SystemEventOrder {
+	if x != nil {
+		return x.Order
+	}
+	return SystemEventOrder_SYSTEM_EVENT_ORDER_UNSPECIFIED
+}
+
+// ListSystemEventsResponse is a page.
+type ListSystemEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The events, newest first.
+	Events []*SystemEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// Where the next page begins. Empty on the last page, and always in the order of `occurred_at`.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The largest `seq` of the organisation: what MarkAllRead takes as `up_to` to mark all that this reply knows of.
+	Head int64 `protobuf:"varint,3,opt,name=head,proto3" json:"head,omitempty"`
+	// Events of the organisation that the caller has not read, whatever the filter.
+	UnreadCount int32 `protobuf:"varint,4,opt,name=unread_count,json=unreadCount,proto3" json:"unread_count,omitempty"`
+	// The version of the caller's read state.
+	Version int64 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	// How many events pass the filter, on all pages together. Absent unless the request says `with_total`.
+	Total *int32 `protobuf:"varint,6,opt,name=total,proto3,oneof" json:"total,omitempty"`
+	// The organisation that the events belong to: the caller's.
+	OrgId         string `protobuf:"bytes,7,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSystemEventsResponse) Reset() {
+	*x = ListSystemEventsResponse{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSystemEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSystemEventsResponse) ProtoMessage() {}
+
+func (x *ListSystemEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSystemEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListSystemEventsResponse) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListSystemEventsResponse) GetEvents() []*SystemEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListSystemEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListSystemEventsResponse) GetHead() int64 {
+	if x != nil {
+		return x.Head
+	}
+	return 0
+}
+
+func (x *ListSystemEventsResponse) GetUnreadCount() int32 {
+	if x != nil {
+		return x.UnreadCount
+	}
+	return 0
+}
+
+func (x *ListSystemEventsResponse) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ListSystemEventsResponse) GetTotal() int32 {
+	if x != nil && x.Total != nil {
+		return *x.Total
+	}
+	return 0
+}
+
+func (x *ListSystemEventsResponse) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+// GetUnreadCountRequest is empty: the caller is known from the token.
+type GetUnreadCountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUnreadCountRequest) Reset() {
+	*x = GetUnreadCountRequest{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUnreadCountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUnreadCountRequest) ProtoMessage() {}
+
+func (x *GetUnreadCountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUnreadCountRequest.ProtoReflect.Descriptor instead.
+func (*GetUnreadCountRequest) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{10}
+}
+
+// GetUnreadCountResponse is the caller's state, all of it from one snapshot.
+type GetUnreadCountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Events of the organisation that the caller has not read.
+	UnreadCount int32 `protobuf:"varint,1,opt,name=unread_count,json=unreadCount,proto3" json:"unread_count,omitempty"`
+	// The largest `seq` of the organisation.
+	Head int64 `protobuf:"varint,2,opt,name=head,proto3" json:"head,omitempty"`
+	// The version of the caller's read state.
+	Version       int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUnreadCountResponse) Reset() {
+	*x = GetUnreadCountResponse{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUnreadCountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUnreadCountResponse) ProtoMessage() {}
+
+func (x *GetUnreadCountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUnreadCountResponse.ProtoReflect.Descriptor instead.
+func (*GetUnreadCountResponse) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetUnreadCountResponse) GetUnreadCount() int32 {
+	if x != nil {
+		return x.UnreadCount
+	}
+	return 0
+}
+
+func (x *GetUnreadCountResponse) GetHead() int64 {
+	if x != nil {
+		return x.Head
+	}
+	return 0
+}
+
+func (x *GetUnreadCountResponse) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// MarkAllReadRequest says how far.
+type MarkAllReadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A `seq` that a reply has shown, an event's or `head`: this event and all before it are marked, and none after it. 0
+	// is allowed, nothing is below it. One that is larger than what is committed stands for what is committed, so that no
+	// future event is ever read. Required.
+	UpTo          *int64 `protobuf:"varint,1,opt,name=up_to,json=upTo,proto3,oneof" json:"up_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MarkAllReadRequest) Reset() {
+	*x = MarkAllReadRequest{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MarkAllReadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MarkAllReadRequest) ProtoMessage() {}
+
+func (x *MarkAllReadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MarkAllReadRequest.ProtoReflect.Descriptor instead.
+func (*MarkAllReadRequest) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *MarkAllReadRequest) GetUpTo() int64 {
+	if x != nil && x.UpTo != nil {
+		return *x.UpTo
+	}
+	return 0
+}
+
+// MarkAllReadResponse counts what the call did.
+type MarkAllReadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Events that were unread before this call and are read now.
+	ChangedCount int32 `protobuf:"varint,1,opt,name=changed_count,json=changedCount,proto3" json:"changed_count,omitempty"`
+	// Events of the organisation that the caller has not read now.
+	UnreadCount int32 `protobuf:"varint,2,opt,name=unread_count,json=unreadCount,proto3" json:"unread_count,omitempty"`
+	// The version of the caller's read state.
+	Version int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// What UndoMarkAllRead takes. Absent if nothing changed, and if it would be larger than 64 KiB. It is no secret: it
+	// can do no more than its member can do with MarkUnread.
+	UndoToken     *string `protobuf:"bytes,4,opt,name=undo_token,json=undoToken,proto3,oneof" json:"undo_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MarkAllReadResponse) Reset() {
+	*x = MarkAllReadResponse{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MarkAllReadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MarkAllReadResponse) ProtoMessage() {}
+
+func (x *MarkAllReadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MarkAllReadResponse.ProtoReflect.Descriptor instead.
+func (*MarkAllReadResponse) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *MarkAllReadResponse) GetChangedCount() int32 {
+	if x != nil {
+		return x.ChangedCount
+	}
+	return 0
+}
+
+func (x *MarkAllReadResponse) GetUnreadCount() int32 {
+	if x != nil {
+		return x.UnreadCount
+	}
+	return 0
+}
+
+func (x *MarkAllReadResponse) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *MarkAllReadResponse) GetUndoToken() string {
+	if x != nil && x.UndoToken != nil {
+		return *x.UndoToken
+	}
+	return ""
+}
+
+// UndoMarkAllReadRequest says which MarkAllRead to undo.
+type UndoMarkAllReadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `undo_token` of the MarkAllRead. Required.
+	UndoToken     string `protobuf:"bytes,1,opt,name=undo_token,json=undoToken,proto3" json:"undo_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoMarkAllReadRequest) Reset() {
+	*x = UndoMarkAllReadRequest{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoMarkAllReadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoMarkAllReadRequest) ProtoMessage() {}
+
+func (x *UndoMarkAllReadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoMarkAllReadRequest.ProtoReflect.Descriptor instead.
+func (*UndoMarkAllReadRequest) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *UndoMarkAllReadRequest) GetUndoToken() string {
+	if x != nil {
+		return x.UndoToken
+	}
+	return ""
+}
+
+// UndoMarkAllReadResponse counts what the call did.
+type UndoMarkAllReadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Events that were read before this call and are unread now.
+	ChangedCount int32 `protobuf:"varint,1,opt,name=changed_count,json=changedCount,proto3" json:"changed_count,omitempty"`
+	// Events of the organisation that the caller has not read now.
+	UnreadCount int32 `protobuf:"varint,2,opt,name=unread_count,json=unreadCount,proto3" json:"unread_count,omitempty"`
+	// The version of the caller's read state.
+	Version       int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoMarkAllReadResponse) Reset() {
+	*x = UndoMarkAllReadResponse{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoMarkAllReadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoMarkAllReadResponse) ProtoMessage() {}
+
+func (x *UndoMarkAllReadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoMarkAllReadResponse.ProtoReflect.Descriptor instead.
+func (*UndoMarkAllReadResponse) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *UndoMarkAllReadResponse) GetChangedCount() int32 {
+	if x != nil {
+		return x.ChangedCount
+	}
+	return 0
+}
+
+func (x *UndoMarkAllReadResponse) GetUnreadCount() int32 {
+	if x != nil {
+		return x.UnreadCount
+	}
+	return 0
+}
+
+func (x *UndoMarkAllReadResponse) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// ListReadersRequest names an event, and chooses a page.
+type ListReadersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event.
+	EventId int64 `protobuf:"varint,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Where the page begins: `next_page_token` of the page before, of a request for the same event by a member of the
+	// same organisation. If empty: at the beginning. Its content is nobody's business.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// At most this many readers, 1 to 100. If 0: 50.
+	PageSize      int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReadersRequest) Reset() {
+	*x = ListReadersRequest{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReadersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReadersRequest) ProtoMessage() {}
+
+func (x *ListReadersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReadersRequest.ProtoReflect.Descriptor instead.
+func (*ListReadersRequest) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListReadersRequest) GetEventId() int64 {
+	if x != nil {
+		return x.EventId
+	}
+	return 0
+}
+
+func (x *ListReadersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListReadersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+// Reader is a member who has read an event.
+type Reader struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user, as in the `sub` of their tokens.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// When they read it. Absent where that is not known: MarkAllRead keeps no time for each event.
+	ReadAt        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reader) Reset() {
+	*x = Reader{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reader) ProtoMessage() {}
+
+func (x *Reader) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reader.ProtoReflect.Descriptor instead.
+func (*Reader) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Reader) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *Reader) GetReadAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadAt
+	}
+	return nil
+}
+
+// ListReadersResponse is a page.
+type ListReadersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The readers.
+	Readers []*Reader `protobuf:"bytes,1,rep,name=readers,proto3" json:"readers,omitempty"`
+	// Where the next page begins; empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReadersResponse) Reset() {
+	*x = ListReadersResponse{}
+	mi := &file_readstate_v1_system_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReadersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReadersResponse) ProtoMessage() {}
+
+func (x *ListReadersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_readstate_v1_system_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReadersResponse.ProtoReflect.Descriptor instead.
+func (*ListReadersResponse) Descriptor() ([]byte, []int) {
+	return file_readstate_v1_system_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListReadersResponse) GetReaders() []*Reader {
+	if x != nil {
+		return x.Readers
+	}
+	return nil
+}
+
+func (x *ListReadersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_readstate_v1_system_events_proto protoreflect.FileDescriptor
 
 const file_readstate_v1_system_events_proto_rawDesc = "" +
 	"\n" +
-	" readstate/v1/system_events.proto\x12\freadstate.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n" +
+	" readstate/v1/system_events.proto\x12\freadstate.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n" +
 	"\x0fMarkReadRequest\x12\x1b\n" +
-	"\tevent_ids\x18\x01 \x03(\x03R\beventIds\"\\\n" +
+	"\tevent_ids\x18\x01 \x03(\x03R\beventIds\x12\x1d\n" +
+	"\n" +
+	"with_state\x18\x02 \x01(\bR\twithState\"\xd1\x01\n" +
 	"\x10MarkReadResponse\x12#\n" +
 	"\rchanged_count\x18\x01 \x01(\x05R\fchangedCount\x12#\n" +
-	"\rmatched_count\x18\x02 \x01(\x05R\fmatchedCount\"0\n" +
+	"\rmatched_count\x18\x02 \x01(\x05R\fmatchedCount\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\x12&\n" +
+	"\funread_count\x18\x04 \x01(\x05H\x00R\vunreadCount\x88\x01\x01\x12\x17\n" +
+	"\x04head\x18\x05 \x01(\x03H\x01R\x04head\x88\x01\x01B\x0f\n" +
+	"\r_unread_countB\a\n" +
+	"\x05_head\"O\n" +
 	"\x11MarkUnreadRequest\x12\x1b\n" +
-	"\tevent_ids\x18\x01 \x03(\x03R\beventIds\"^\n" +
+	"\tevent_ids\x18\x01 \x03(\x03R\beventIds\x12\x1d\n" +
+	"\n" +
+	"with_state\x18\x02 \x01(\bR\twithState\"\xd3\x01\n" +
 	"\x12MarkUnreadResponse\x12#\n" +
 	"\rchanged_count\x18\x01 \x01(\x05R\fchangedCount\x12#\n" +
-	"\rmatched_count\x18\x02 \x01(\x05R\fmatchedCount\"h\n" +
+	"\rmatched_count\x18\x02 \x01(\x05R\fmatchedCount\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\x12&\n" +
+	"\funread_count\x18\x04 \x01(\x05H\x00R\vunreadCount\x88\x01\x01\x12\x17\n" +
+	"\x04head\x18\x05 \x01(\x03H\x01R\x04head\x88\x01\x01B\x0f\n" +
+	"\r_unread_countB\a\n" +
+	"\x05_head\"h\n" +
 	"\x19RecordSystemEventsRequest\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x124\n" +
-	"\x06events\x18\x02 \x03(\v2\x1c.readstate.v1.NewSystemEventR\x06events\"\xd7\x01\n" +
+	"\x06events\x18\x02 \x03(\v2\x1c.readstate.v1.NewSystemEventR\x06events\"\xf0\x02\n" +
 	"\x0eNewSystemEvent\x12\x1e\n" +
 	"\bevent_id\x18\x01 \x01(\x03H\x00R\aeventId\x88\x01\x01\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
 	"\x05title\x18\x03 \x01(\tR\x05title\x121\n" +
 	"\apayload\x18\x04 \x01(\v2\x17.google.protobuf.StructR\apayload\x12;\n" +
 	"\voccurred_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"occurredAtB\v\n" +
-	"\t_event_id\"9\n" +
+	"occurredAt\x12\x1e\n" +
+	"\bactor_id\x18\x06 \x01(\tH\x01R\aactorId\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"subject_id\x18\a \x01(\tH\x02R\tsubjectId\x88\x01\x01\x12&\n" +
+	"\fworkspace_id\x18\b \x01(\tH\x03R\vworkspaceId\x88\x01\x01B\v\n" +
+	"\t_event_idB\v\n" +
+	"\t_actor_idB\r\n" +
+	"\v_subject_idB\x0f\n" +
+	"\r_workspace_id\"9\n" +
 	"\x1aRecordSystemEventsResponse\x12\x1b\n" +
-	"\tevent_ids\x18\x01 \x03(\x03R\beventIds2\x99\x02\n" +
+	"\tevent_ids\x18\x01 \x03(\x03R\beventIds\"\xc4\x03\n" +
+	"\vSystemEvent\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\x03R\aeventId\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x14\n" +
+	"\x05title\x18\x04 \x01(\tR\x05title\x12&\n" +
+	"\fpayload_json\x18\x05 \x01(\tH\x00R\vpayloadJson\x88\x01\x01\x12;\n" +
+	"\voccurred_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"occurredAt\x12;\n" +
+	"\vrecorded_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"recordedAt\x12\x1e\n" +
+	"\bactor_id\x18\b \x01(\tH\x01R\aactorId\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"subject_id\x18\t \x01(\tH\x02R\tsubjectId\x88\x01\x01\x12&\n" +
+	"\fworkspace_id\x18\n" +
+	" \x01(\tH\x03R\vworkspaceId\x88\x01\x01\x12\x12\n" +
+	"\x04read\x18\v \x01(\bR\x04readB\x0f\n" +
+	"\r_payload_jsonB\v\n" +
+	"\t_actor_idB\r\n" +
+	"\v_subject_idB\x0f\n" +
+	"\r_workspace_id\"\xde\x03\n" +
+	"\x17ListSystemEventsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x1f\n" +
+	"\vunread_only\x18\x03 \x01(\bR\n" +
+	"unreadOnly\x12\x14\n" +
+	"\x05types\x18\x04 \x03(\tR\x05types\x12\x1b\n" +
+	"\tactor_ids\x18\x05 \x03(\tR\bactorIds\x12\x1f\n" +
+	"\vsubject_ids\x18\x06 \x03(\tR\n" +
+	"subjectIds\x12#\n" +
+	"\rworkspace_ids\x18\a \x03(\tR\fworkspaceIds\x12?\n" +
+	"\roccurred_from\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\foccurredFrom\x12C\n" +
+	"\x0foccurred_before\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0eoccurredBefore\x12\x12\n" +
+	"\x04skip\x18\n" +
+	" \x01(\x05R\x04skip\x12\x1d\n" +
+	"\n" +
+	"with_total\x18\v \x01(\bR\twithTotal\x124\n" +
+	"\x05order\x18\f \x01(\x0e2\x1e.readstate.v1.SystemEventOrderR\x05order\"\x82\x02\n" +
+	"\x18ListSystemEventsResponse\x121\n" +
+	"\x06events\x18\x01 \x03(\v2\x19.readstate.v1.SystemEventR\x06events\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x12\n" +
+	"\x04head\x18\x03 \x01(\x03R\x04head\x12!\n" +
+	"\funread_count\x18\x04 \x01(\x05R\vunreadCount\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\x03R\aversion\x12\x19\n" +
+	"\x05total\x18\x06 \x01(\x05H\x00R\x05total\x88\x01\x01\x12\x15\n" +
+	"\x06org_id\x18\a \x01(\tR\x05orgIdB\b\n" +
+	"\x06_total\"\x17\n" +
+	"\x15GetUnreadCountRequest\"i\n" +
+	"\x16GetUnreadCountResponse\x12!\n" +
+	"\funread_count\x18\x01 \x01(\x05R\vunreadCount\x12\x12\n" +
+	"\x04head\x18\x02 \x01(\x03R\x04head\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\"8\n" +
+	"\x12MarkAllReadRequest\x12\x18\n" +
+	"\x05up_to\x18\x01 \x01(\x03H\x00R\x04upTo\x88\x01\x01B\b\n" +
+	"\x06_up_to\"\xaa\x01\n" +
+	"\x13MarkAllReadResponse\x12#\n" +
+	"\rchanged_count\x18\x01 \x01(\x05R\fchangedCount\x12!\n" +
+	"\funread_count\x18\x02 \x01(\x05R\vunreadCount\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\x12\"\n" +
+	"\n" +
+	"undo_token\x18\x04 \x01(\tH\x00R\tundoToken\x88\x01\x01B\r\n" +
+	"\v_undo_token\"7\n" +
+	"\x16UndoMarkAllReadRequest\x12\x1d\n" +
+	"\n" +
+	"undo_token\x18\x01 \x01(\tR\tundoToken\"{\n" +
+	"\x17UndoMarkAllReadResponse\x12#\n" +
+	"\rchanged_count\x18\x01 \x01(\x05R\fchangedCount\x12!\n" +
+	"\funread_count\x18\x02 \x01(\x05R\vunreadCount\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\"k\n" +
+	"\x12ListReadersRequest\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\x03R\aeventId\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\"V\n" +
+	"\x06Reader\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x123\n" +
+	"\aread_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06readAt\"m\n" +
+	"\x13ListReadersResponse\x12.\n" +
+	"\areaders\x18\x01 \x03(\v2\x14.readstate.v1.ReaderR\areaders\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*v\n" +
+	"\x10SystemEventOrder\x12\"\n" +
+	"\x1eSYSTEM_EVENT_ORDER_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16SYSTEM_EVENT_ORDER_SEQ\x10\x01\x12\"\n" +
+	"\x1eSYSTEM_EVENT_ORDER_OCCURRED_AT\x10\x022\xe1\x05\n" +
 	"\x12SystemEventService\x12I\n" +
 	"\bMarkRead\x12\x1d.readstate.v1.MarkReadRequest\x1a\x1e.readstate.v1.MarkReadResponse\x12O\n" +
 	"\n" +
 	"MarkUnread\x12\x1f.readstate.v1.MarkUnreadRequest\x1a .readstate.v1.MarkUnreadResponse\x12g\n" +
-	"\x12RecordSystemEvents\x12'.readstate.v1.RecordSystemEventsRequest\x1a(.readstate.v1.RecordSystemEventsResponseb\x06proto3"
+	"\x12RecordSystemEvents\x12'.readstate.v1.RecordSystemEventsRequest\x1a(.readstate.v1.RecordSystemEventsResponse\x12a\n" +
+	"\x10ListSystemEvents\x12%.readstate.v1.ListSystemEventsRequest\x1a&.readstate.v1.ListSystemEventsResponse\x12[\n" +
+	"\x0eGetUnreadCount\x12#.readstate.v1.GetUnreadCountRequest\x1a$.readstate.v1.GetUnreadCountResponse\x12R\n" +
+	"\vMarkAllRead\x12 .readstate.v1.MarkAllReadRequest\x1a!.readstate.v1.MarkAllReadResponse\x12^\n" +
+	"\x0fUndoMarkAllRead\x12$.readstate.v1.UndoMarkAllReadRequest\x1a%.readstate.v1.UndoMarkAllReadResponse\x12R\n" +
+	"\vListReaders\x12 .readstate.v1.ListReadersRequest\x1a!.readstate.v1.ListReadersResponseb\x06proto3"
 
 var (
 	file_readstate_v1_system_events_proto_rawDescOnce sync.Once
@@ -457,33 +1623,65 @@ func file_readstate_v1_system_events_proto_rawDescGZIP() []byte {
 	return file_readstate_v1_system_events_proto_rawDescData
 }
 
-var file_readstate_v1_system_events_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_readstate_v1_system_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_readstate_v1_system_events_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_readstate_v1_system_events_proto_goTypes = []any{
-	(*MarkReadRequest)(nil),            // 0: readstate.v1.MarkReadRequest
-	(*MarkReadResponse)(nil),           // 1: readstate.v1.MarkReadResponse
-	(*MarkUnreadRequest)(nil),          // 2: readstate.v1.MarkUnreadRequest
-	(*MarkUnreadResponse)(nil),         // 3: readstate.v1.MarkUnreadResponse
-	(*RecordSystemEventsRequest)(nil),  // 4: readstate.v1.RecordSystemEventsRequest
-	(*NewSystemEvent)(nil),             // 5: readstate.v1.NewSystemEvent
-	(*RecordSystemEventsResponse)(nil), // 6: readstate.v1.RecordSystemEventsResponse
-	(*structpb.Struct)(nil),            // 7: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),      // 8: google.protobuf.Timestamp
+	(SystemEventOrder)(0),              // 0: readstate.v1.SystemEventOrder
+	(*MarkReadRequest)(nil),            // 1: readstate.v1.MarkReadRequest
+	(*MarkReadResponse)(nil),           // 2: readstate.v1.MarkReadResponse
+	(*MarkUnreadRequest)(nil),          // 3: readstate.v1.MarkUnreadRequest
+	(*MarkUnreadResponse)(nil),         // 4: readstate.v1.MarkUnreadResponse
+	(*RecordSystemEventsRequest)(nil),  // 5: readstate.v1.RecordSystemEventsRequest
+	(*NewSystemEvent)(nil),             // 6: readstate.v1.NewSystemEvent
+	(*RecordSystemEventsResponse)(nil), // 7: readstate.v1.RecordSystemEventsResponse
+	(*SystemEvent)(nil),                // 8: readstate.v1.SystemEvent
+	(*ListSystemEventsRequest)(nil),    // 9: readstate.v1.ListSystemEventsRequest
+	(*ListSystemEventsResponse)(nil),   // 10: readstate.v1.ListSystemEventsResponse
+	(*GetUnreadCountRequest)(nil),      // 11: readstate.v1.GetUnreadCountRequest
+	(*GetUnreadCountResponse)(nil),     // 12: readstate.v1.GetUnreadCountResponse
+	(*MarkAllReadRequest)(nil),         // 13: readstate.v1.MarkAllReadRequest
+	(*MarkAllReadResponse)(nil),        // 14: readstate.v1.MarkAllReadResponse
+	(*UndoMarkAllReadRequest)(nil),     // 15: readstate.v1.UndoMarkAllReadRequest
+	(*UndoMarkAllReadResponse)(nil),    // 16: readstate.v1.UndoMarkAllReadResponse
+	(*ListReadersRequest)(nil),         // 17: readstate.v1.ListReadersRequest
+	(*Reader)(nil),                     // 18: readstate.v1.Reader
+	(*ListReadersResponse)(nil),        // 19: readstate.v1.ListReadersResponse
+	(*structpb.Struct)(nil),            // 20: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),      // 21: google.protobuf.Timestamp
 }
 var file_readstate_v1_system_events_proto_depIdxs = []int32{
-	5, // 0: readstate.v1.RecordSystemEventsRequest.events:type_name -> readstate.v1.NewSystemEvent
-	7, // 1: readstate.v1.NewSystemEvent.payload:type_name -> google.protobuf.Struct
-	8, // 2: readstate.v1.NewSystemEvent.occurred_at:type_name -> google.protobuf.Timestamp
-	0, // 3: readstate.v1.SystemEventService.MarkRead:input_type -> readstate.v1.MarkReadRequest
-	2, // 4: readstate.v1.SystemEventService.MarkUnread:input_type -> readstate.v1.MarkUnreadRequest
-	4, // 5: readstate.v1.SystemEventService.RecordSystemEvents:input_type -> readstate.v1.RecordSystemEventsRequest
-	1, // 6: readstate.v1.SystemEventService.MarkRead:output_type -> readstate.v1.MarkReadResponse
-	3, // 7: readstate.v1.SystemEventService.MarkUnread:output_type -> readstate.v1.MarkUnreadResponse
-	6, // 8: readstate.v1.SystemEventService.RecordSystemEvents:output_type -> readstate.v1.RecordSystemEventsResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	6,  // 0: readstate.v1.RecordSystemEventsRequest.events:type_name -> readstate.v1.NewSystemEvent
+	20, // 1: readstate.v1.NewSystemEvent.payload:type_name -> google.protobuf.Struct
+	21, // 2: readstate.v1.NewSystemEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	21, // 3: readstate.v1.SystemEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	21, // 4: readstate.v1.SystemEvent.recorded_at:type_name -> google.protobuf.Timestamp
+	21, // 5: readstate.v1.ListSystemEventsRequest.occurred_from:type_name -> google.protobuf.Timestamp
+	21, // 6: readstate.v1.ListSystemEventsRequest.occurred_before:type_name -> google.protobuf.Timestamp
+	0,  // 7: readstate.v1.ListSystemEventsRequest.order:type_name -> readstate.v1.SystemEventOrder
+	8,  // 8: readstate.v1.ListSystemEventsResponse.events:type_name -> readstate.v1.SystemEvent
+	21, // 9: readstate.v1.Reader.read_at:type_name -> google.protobuf.Timestamp
+	18, // 10: readstate.v1.ListReadersResponse.readers:type_name -> readstate.v1.Reader
+	1,  // 11: readstate.v1.SystemEventService.MarkRead:input_type -> readstate.v1.MarkReadRequest
+	3,  // 12: readstate.v1.SystemEventService.MarkUnread:input_type -> readstate.v1.MarkUnreadRequest
+	5,  // 13: readstate.v1.SystemEventService.RecordSystemEvents:input_type -> readstate.v1.RecordSystemEventsRequest
+	9,  // 14: readstate.v1.SystemEventService.ListSystemEvents:input_type -> readstate.v1.ListSystemEventsRequest
+	11, // 15: readstate.v1.SystemEventService.GetUnreadCount:input_type -> readstate.v1.GetUnreadCountRequest
+	13, // 16: readstate.v1.SystemEventService.MarkAllRead:input_type -> readstate.v1.MarkAllReadRequest
+	15, // 17: readstate.v1.SystemEventService.UndoMarkAllRead:input_type -> readstate.v1.UndoMarkAllReadRequest
+	17, // 18: readstate.v1.SystemEventService.ListReaders:input_type -> readstate.v1.ListReadersRequest
+	2,  // 19: readstate.v1.SystemEventService.MarkRead:output_type -> readstate.v1.MarkReadResponse
+	4,  // 20: readstate.v1.SystemEventService.MarkUnread:output_type -> readstate.v1.MarkUnreadResponse
+	7,  // 21: readstate.v1.SystemEventService.RecordSystemEvents:output_type -> readstate.v1.RecordSystemEventsResponse
+	10, // 22: readstate.v1.SystemEventService.ListSystemEvents:output_type -> readstate.v1.ListSystemEventsResponse
+	12, // 23: readstate.v1.SystemEventService.GetUnreadCount:output_type -> readstate.v1.GetUnreadCountResponse
+	14, // 24: readstate.v1.SystemEventService.MarkAllRead:output_type -> readstate.v1.MarkAllReadResponse
+	16, // 25: readstate.v1.SystemEventService.UndoMarkAllRead:output_type -> readstate.v1.UndoMarkAllReadResponse
+	19, // 26: readstate.v1.SystemEventService.ListReaders:output_type -> readstate.v1.ListReadersResponse
+	19, // [19:27] is the sub-list for method output_type
+	11, // [11:19] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_readstate_v1_system_events_proto_init() }
@@ -491,19 +1689,26 @@ func file_readstate_v1_system_events_proto_init() {
 	if File_readstate_v1_system_events_proto != nil {
 		return
 	}
+	file_readstate_v1_system_events_proto_msgTypes[1].OneofWrappers = []any{}
+	file_readstate_v1_system_events_proto_msgTypes[3].OneofWrappers = []any{}
 	file_readstate_v1_system_events_proto_msgTypes[5].OneofWrappers = []any{}
+	file_readstate_v1_system_events_proto_msgTypes[7].OneofWrappers = []any{}
+	file_readstate_v1_system_events_proto_msgTypes[9].OneofWrappers = []any{}
+	file_readstate_v1_system_events_proto_msgTypes[12].OneofWrappers = []any{}
+	file_readstate_v1_system_events_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_readstate_v1_system_events_proto_rawDesc), len(file_readstate_v1_system_events_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   7,
+			NumEnums:      1,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_readstate_v1_system_events_proto_goTypes,
 		DependencyIndexes: file_readstate_v1_system_events_proto_depIdxs,
+		EnumInfos:         file_readstate_v1_system_events_proto_enumTypes,
 		MessageInfos:      file_readstate_v1_system_events_proto_msgTypes,
 	}.Build()
 	File_readstate_v1_system_events_proto = out.File

@@ -22,16 +22,29 @@ const (
 	SystemEventService_MarkRead_FullMethodName           = "/readstate.v1.SystemEventService/MarkRead"
 	SystemEventService_MarkUnread_FullMethodName         = "/readstate.v1.SystemEventService/MarkUnread"
 	SystemEventService_RecordSystemEvents_FullMethodName = "/readstate.v1.SystemEventService/RecordSystemEvents"
+	SystemEventService_ListSystemEvents_FullMethodName   = "/readstate.v1.SystemEventService/ListSystemEvents"
+	SystemEventService_GetUnreadCount_FullMethodName     = "/readstate.v1.SystemEventService/GetUnreadCount"
+	SystemEventService_MarkAllRead_FullMethodName        = "/readstate.v1.SystemEventService/MarkAllRead"
+	SystemEventService_UndoMarkAllRead_FullMethodName    = "/readstate.v1.SystemEventService/UndoMarkAllRead"
+	SystemEventService_ListReaders_FullMethodName        = "/readstate.v1.SystemEventService/ListReaders"
 )
 
 // SystemEventServiceClient is the client API for SystemEventService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// SystemEventService keeps, for each member, which of the organisation's system events have been read.
+// SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 //
 // A system event belongs to one organisation and is stored once, however many members can see it. An event id of
 // another organisation and an id that does not exist are the same thing to a caller: same answer, same counts.
+//
+// An event has an id, which callers use, and a `seq`: its position in the organisation's stream, 1, 2, 3 and so on
+// without gaps, in the order in which events were committed. `head` is the largest `seq` that was committed in the
+// snapshot from which a reply was made; 0 if there is none. `version` rises with every change of the member's read
+// state in the organisation; it is 0 before the first one.
+//
+// After an upgrade from a release without read-back, the methods that say so are FAILED_PRECONDITION with the reason
+// MIGRATING until `readstate migrate --finish` has run. Marking goes on meanwhile.
 type SystemEventServiceClient interface {
 	// MarkRead marks events as read for the calling member.
 	//
@@ -41,18 +54,20 @@ type SystemEventServiceClient interface {
 	// because the first attempt may have been committed.
 	//
 	// Errors: INVALID_ARGUMENT if no positive id is given or more than 10,000; UNAUTHENTICATED without a valid token or
-	// for an unknown user; PERMISSION_DENIED if the member has no organisation; RESOURCE_EXHAUSTED if the server sheds
-	// load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
+	// for an unknown user; PERMISSION_DENIED if the member has no organisation; FAILED_PRECONDITION with the reason
+	// MIGRATING, if `with_state` is set and the upgrade is not finished: then nothing is marked; RESOURCE_EXHAUSTED if
+	// the server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
 	MarkRead(ctx context.Context, in *MarkReadRequest, opts ...grpc.CallOption) (*MarkReadResponse, error)
 	// MarkUnread removes the read marks of the calling member.
 	//
-	// Idempotent: an event that is not read stays unread and counts as matched but not as changed. A member without an
-	// organisation has nothing to remove: the answer is OK with zero counts, once the ids are valid. After a retry,
-	// `changed_count` can be lower than what the call changed, as with MarkRead.
+	// Idempotent: an event that is not read stays unread and counts as matched but not as changed. It makes no difference
+	// whether MarkRead or MarkAllRead has marked an event. A member without an organisation has nothing to remove: the
+	// answer is OK with zeros, once the ids are valid. After a retry, `changed_count` can be lower than what the call
+	// changed, as with MarkRead.
 	//
 	// Errors: INVALID_ARGUMENT if no positive id is given or more than 10,000; UNAUTHENTICATED without a valid token or
-	// for an unknown user; RESOURCE_EXHAUSTED if the server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to
-	// retry.
+	// for an unknown user; FAILED_PRECONDITION with the reason MIGRATING, as with MarkRead; RESOURCE_EXHAUSTED if the
+	// server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
 	MarkUnread(ctx context.Context, in *MarkUnreadRequest, opts ...grpc.CallOption) (*MarkUnreadResponse, error)
 	// RecordSystemEvents appends events to an organisation's stream, all of them or none. For producers: needs the
 	// scope `system_events:write`, no member; the scope covers every organisation. An organisation that nobody has
@@ -72,6 +87,62 @@ type SystemEventServiceClient interface {
 	// 2^53-1; FAILED_PRECONDITION and ABORTED for a key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE,
 	// DEADLINE_EXCEEDED: the last two may have recorded the events.
 	RecordSystemEvents(ctx context.Context, in *RecordSystemEventsRequest, opts ...grpc.CallOption) (*RecordSystemEventsResponse, error)
+	// ListSystemEvents returns events of the caller's organisation, newest first, and says of each whether the caller has
+	// read it. Everybody in an organisation sees all of its events. Needs a member in an organisation.
+	//
+	// All that one reply says comes from one snapshot: the events, their `read`, the counts, `head` and `version`.
+	// Whoever follows the page tokens to the end meets no event twice and misses none that was there, and matched the
+	// filter all along, when they began, whatever is recorded meanwhile.
+	//
+	// Errors: INVALID_ARGUMENT naming the field, if a filter, the size, the order, `skip` or the page token is not valid;
+	// UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no organisation;
+	// FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED, UNAVAILABLE and
+	// DEADLINE_EXCEEDED, all safe to retry.
+	ListSystemEvents(ctx context.Context, in *ListSystemEventsRequest, opts ...grpc.CallOption) (*ListSystemEventsResponse, error)
+	// GetUnreadCount counts the events that the caller has not read. The count is exact, and costs the same however many
+	// events there are. Needs a member in an organisation.
+	//
+	// Errors: UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no
+	// organisation; FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED,
+	// UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+	GetUnreadCount(ctx context.Context, in *GetUnreadCountRequest, opts ...grpc.CallOption) (*GetUnreadCountResponse, error)
+	// MarkAllRead marks every event up to one that the caller has been shown as read, so that one which is recorded
+	// meanwhile stays unread. Needs a member in an organisation.
+	//
+	// Idempotent, but for the count and the undo token: after a retry, the client's or one hidden in the server,
+	// `changed_count` can be lower than what the call changed, and the undo token that of the last attempt. An
+	// idempotency key is honoured, so that a retry keeps both; NotificationService says how.
+	//
+	// Errors: INVALID_ARGUMENT naming `up_to`, if it is absent or negative, or `idempotency-key`, if it is not valid;
+	// UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no organisation;
+	// FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; FAILED_PRECONDITION and ABORTED for a
+	// key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+	MarkAllRead(ctx context.Context, in *MarkAllReadRequest, opts ...grpc.CallOption) (*MarkAllReadResponse, error)
+	// UndoMarkAllRead makes unread again what one MarkAllRead changed, and nothing else. Needs a member in an
+	// organisation.
+	//
+	// It does not matter what was marked since: of the events that the MarkAllRead changed, those that are read become
+	// unread. Events that are gone stay read. Idempotent, but for the count, as MarkAllRead. An idempotency key is
+	// honoured.
+	//
+	// Errors: INVALID_ARGUMENT naming `undo_token`, if MarkAllRead did not give it to this member in this organisation,
+	// or `idempotency-key`, if it is not valid; UNAUTHENTICATED without a valid token or for an unknown user;
+	// PERMISSION_DENIED if the member has no organisation; FAILED_PRECONDITION with the reason MIGRATING until the
+	// upgrade is finished; FAILED_PRECONDITION and ABORTED for a key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE and
+	// DEADLINE_EXCEEDED, all safe to retry.
+	UndoMarkAllRead(ctx context.Context, in *UndoMarkAllReadRequest, opts ...grpc.CallOption) (*UndoMarkAllReadResponse, error)
+	// ListReaders returns who has read an event, page by page: present members of the caller's organisation. Needs a
+	// member in an organisation and the scope `system_events:audit`.
+	//
+	// The order is the server's own and never changes. A page may hold fewer readers than asked for, or none, and still
+	// name the next one: a page looks at no more than 10,000 members.
+	//
+	// Errors: INVALID_ARGUMENT naming the field, if the size or the page token is not valid; NOT_FOUND if the caller's
+	// organisation has no such event, whoever else has it and whatever the id looks like; UNAUTHENTICATED without a valid
+	// token or for an unknown user; PERMISSION_DENIED if the member has no organisation or the token lacks the scope;
+	// FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED, UNAVAILABLE and
+	// DEADLINE_EXCEEDED, all safe to retry.
+	ListReaders(ctx context.Context, in *ListReadersRequest, opts ...grpc.CallOption) (*ListReadersResponse, error)
 }
 
 type systemEventServiceClient struct {
@@ -112,14 +183,72 @@ func (c *systemEventServiceClient) RecordSystemEvents(ctx context.Context, in *R
 	return out, nil
 }
 
+func (c *systemEventServiceClient) ListSystemEvents(ctx context.Context, in *ListSystemEventsRequest, opts ...grpc.CallOption) (*ListSystemEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSystemEventsResponse)
+	err := c.cc.Invoke(ctx, SystemEventService_ListSystemEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *systemEventServiceClient) GetUnreadCount(ctx context.Context, in *GetUnreadCountRequest, opts ...grpc.CallOption) (*GetUnreadCountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetUnreadCountResponse)
+	err := c.cc.Invoke(ctx, SystemEventService_GetUnreadCount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *systemEventServiceClient) MarkAllRead(ctx context.Context, in *MarkAllReadRequest, opts ...grpc.CallOption) (*MarkAllReadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MarkAllReadResponse)
+	err := c.cc.Invoke(ctx, SystemEventService_MarkAllRead_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *systemEventServiceClient) UndoMarkAllRead(ctx context.Context, in *UndoMarkAllReadRequest, opts ...grpc.CallOption) (*UndoMarkAllReadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndoMarkAllReadResponse)
+	err := c.cc.Invoke(ctx, SystemEventService_UndoMarkAllRead_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *systemEventServiceClient) ListReaders(ctx context.Context, in *ListReadersRequest, opts ...grpc.CallOption) (*ListReadersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListReadersResponse)
+	err := c.cc.Invoke(ctx, SystemEventService_ListReaders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SystemEventServiceServer is the server API for SystemEventService service.
 // All implementations must embed UnimplementedSystemEventServiceServer
 // for forward compatibility.
 //
-// SystemEventService keeps, for each member, which of the organisation's system events have been read.
+// SystemEventService keeps, for each member, which of the organisation's system events have been read, and tells it.
 //
 // A system event belongs to one organisation and is stored once, however many members can see it. An event id of
 // another organisation and an id that does not exist are the same thing to a caller: same answer, same counts.
+//
+// An event has an id, which callers use, and a `seq`: its position in the organisation's stream, 1, 2, 3 and so on
+// without gaps, in the order in which events were committed. `head` is the largest `seq` that was committed in the
+// snapshot from which a reply was made; 0 if there is none. `version` rises with every change of the member's read
+// state in the organisation; it is 0 before the first one.
+//
+// After an upgrade from a release without read-back, the methods that say so are FAILED_PRECONDITION with the reason
+// MIGRATING until `readstate migrate --finish` has run. Marking goes on meanwhile.
 type SystemEventServiceServer interface {
 	// MarkRead marks events as read for the calling member.
 	//
@@ -129,18 +258,20 @@ type SystemEventServiceServer interface {
 	// because the first attempt may have been committed.
 	//
 	// Errors: INVALID_ARGUMENT if no positive id is given or more than 10,000; UNAUTHENTICATED without a valid token or
-	// for an unknown user; PERMISSION_DENIED if the member has no organisation; RESOURCE_EXHAUSTED if the server sheds
-	// load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
+	// for an unknown user; PERMISSION_DENIED if the member has no organisation; FAILED_PRECONDITION with the reason
+	// MIGRATING, if `with_state` is set and the upgrade is not finished: then nothing is marked; RESOURCE_EXHAUSTED if
+	// the server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
 	MarkRead(context.Context, *MarkReadRequest) (*MarkReadResponse, error)
 	// MarkUnread removes the read marks of the calling member.
 	//
-	// Idempotent: an event that is not read stays unread and counts as matched but not as changed. A member without an
-	// organisation has nothing to remove: the answer is OK with zero counts, once the ids are valid. After a retry,
-	// `changed_count` can be lower than what the call changed, as with MarkRead.
+	// Idempotent: an event that is not read stays unread and counts as matched but not as changed. It makes no difference
+	// whether MarkRead or MarkAllRead has marked an event. A member without an organisation has nothing to remove: the
+	// answer is OK with zeros, once the ids are valid. After a retry, `changed_count` can be lower than what the call
+	// changed, as with MarkRead.
 	//
 	// Errors: INVALID_ARGUMENT if no positive id is given or more than 10,000; UNAUTHENTICATED without a valid token or
-	// for an unknown user; RESOURCE_EXHAUSTED if the server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to
-	// retry.
+	// for an unknown user; FAILED_PRECONDITION with the reason MIGRATING, as with MarkRead; RESOURCE_EXHAUSTED if the
+	// server sheds load; UNAVAILABLE and DEADLINE_EXCEEDED, both safe to retry.
 	MarkUnread(context.Context, *MarkUnreadRequest) (*MarkUnreadResponse, error)
 	// RecordSystemEvents appends events to an organisation's stream, all of them or none. For producers: needs the
 	// scope `system_events:write`, no member; the scope covers every organisation. An organisation that nobody has
@@ -160,6 +291,62 @@ type SystemEventServiceServer interface {
 	// 2^53-1; FAILED_PRECONDITION and ABORTED for a key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE,
 	// DEADLINE_EXCEEDED: the last two may have recorded the events.
 	RecordSystemEvents(context.Context, *RecordSystemEventsRequest) (*RecordSystemEventsResponse, error)
+	// ListSystemEvents returns events of the caller's organisation, newest first, and says of each whether the caller has
+	// read it. Everybody in an organisation sees all of its events. Needs a member in an organisation.
+	//
+	// All that one reply says comes from one snapshot: the events, their `read`, the counts, `head` and `version`.
+	// Whoever follows the page tokens to the end meets no event twice and misses none that was there, and matched the
+	// filter all along, when they began, whatever is recorded meanwhile.
+	//
+	// Errors: INVALID_ARGUMENT naming the field, if a filter, the size, the order, `skip` or the page token is not valid;
+	// UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no organisation;
+	// FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED, UNAVAILABLE and
+	// DEADLINE_EXCEEDED, all safe to retry.
+	ListSystemEvents(context.Context, *ListSystemEventsRequest) (*ListSystemEventsResponse, error)
+	// GetUnreadCount counts the events that the caller has not read. The count is exact, and costs the same however many
+	// events there are. Needs a member in an organisation.
+	//
+	// Errors: UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no
+	// organisation; FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED,
+	// UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+	GetUnreadCount(context.Context, *GetUnreadCountRequest) (*GetUnreadCountResponse, error)
+	// MarkAllRead marks every event up to one that the caller has been shown as read, so that one which is recorded
+	// meanwhile stays unread. Needs a member in an organisation.
+	//
+	// Idempotent, but for the count and the undo token: after a retry, the client's or one hidden in the server,
+	// `changed_count` can be lower than what the call changed, and the undo token that of the last attempt. An
+	// idempotency key is honoured, so that a retry keeps both; NotificationService says how.
+	//
+	// Errors: INVALID_ARGUMENT naming `up_to`, if it is absent or negative, or `idempotency-key`, if it is not valid;
+	// UNAUTHENTICATED without a valid token or for an unknown user; PERMISSION_DENIED if the member has no organisation;
+	// FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; FAILED_PRECONDITION and ABORTED for a
+	// key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE and DEADLINE_EXCEEDED, all safe to retry.
+	MarkAllRead(context.Context, *MarkAllReadRequest) (*MarkAllReadResponse, error)
+	// UndoMarkAllRead makes unread again what one MarkAllRead changed, and nothing else. Needs a member in an
+	// organisation.
+	//
+	// It does not matter what was marked since: of the events that the MarkAllRead changed, those that are read become
+	// unread. Events that are gone stay read. Idempotent, but for the count, as MarkAllRead. An idempotency key is
+	// honoured.
+	//
+	// Errors: INVALID_ARGUMENT naming `undo_token`, if MarkAllRead did not give it to this member in this organisation,
+	// or `idempotency-key`, if it is not valid; UNAUTHENTICATED without a valid token or for an unknown user;
+	// PERMISSION_DENIED if the member has no organisation; FAILED_PRECONDITION with the reason MIGRATING until the
+	// upgrade is finished; FAILED_PRECONDITION and ABORTED for a key that is taken; RESOURCE_EXHAUSTED, UNAVAILABLE and
+	// DEADLINE_EXCEEDED, all safe to retry.
+	UndoMarkAllRead(context.Context, *UndoMarkAllReadRequest) (*UndoMarkAllReadResponse, error)
+	// ListReaders returns who has read an event, page by page: present members of the caller's organisation. Needs a
+	// member in an organisation and the scope `system_events:audit`.
+	//
+	// The order is the server's own and never changes. A page may hold fewer readers than asked for, or none, and still
+	// name the next one: a page looks at no more than 10,000 members.
+	//
+	// Errors: INVALID_ARGUMENT naming the field, if the size or the page token is not valid; NOT_FOUND if the caller's
+	// organisation has no such event, whoever else has it and whatever the id looks like; UNAUTHENTICATED without a valid
+	// token or for an unknown user; PERMISSION_DENIED if the member has no organisation or the token lacks the scope;
+	// FAILED_PRECONDITION with the reason MIGRATING until the upgrade is finished; RESOURCE_EXHAUSTED, UNAVAILABLE and
+	// DEADLINE_EXCEEDED, all safe to retry.
+	ListReaders(context.Context, *ListReadersRequest) (*ListReadersResponse, error)
 	mustEmbedUnimplementedSystemEventServiceServer()
 }
 
@@ -178,6 +365,21 @@ func (UnimplementedSystemEventServiceServer) MarkUnread(context.Context, *MarkUn
 }
 func (UnimplementedSystemEventServiceServer) RecordSystemEvents(context.Context, *RecordSystemEventsRequest) (*RecordSystemEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecordSystemEvents not implemented")
+}
+func (UnimplementedSystemEventServiceServer) ListSystemEvents(context.Context, *ListSystemEventsRequest) (*ListSystemEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSystemEvents not implemented")
+}
+func (UnimplementedSystemEventServiceServer) GetUnreadCount(context.Context, *GetUnreadCountRequest) (*GetUnreadCountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetUnreadCount not implemented")
+}
+func (UnimplementedSystemEventServiceServer) MarkAllRead(context.Context, *MarkAllReadRequest) (*MarkAllReadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method MarkAllRead not implemented")
+}
+func (UnimplementedSystemEventServiceServer) UndoMarkAllRead(context.Context, *UndoMarkAllReadRequest) (*UndoMarkAllReadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndoMarkAllRead not implemented")
+}
+func (UnimplementedSystemEventServiceServer) ListReaders(context.Context, *ListReadersRequest) (*ListReadersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListReaders not implemented")
 }
 func (UnimplementedSystemEventServiceServer) mustEmbedUnimplementedSystemEventServiceServer() {}
 func (UnimplementedSystemEventServiceServer) testEmbeddedByValue()                            {}
@@ -254,6 +456,96 @@ func _SystemEventService_RecordSystemEvents_Handler(srv interface{}, ctx context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SystemEventService_ListSystemEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSystemEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SystemEventServiceServer).ListSystemEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SystemEventService_ListSystemEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SystemEventServiceServer).ListSystemEvents(ctx, req.(*ListSystemEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SystemEventService_GetUnreadCount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetUnreadCountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SystemEventServiceServer).GetUnreadCount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SystemEventService_GetUnreadCount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SystemEventServiceServer).GetUnreadCount(ctx, req.(*GetUnreadCountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SystemEventService_MarkAllRead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MarkAllReadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SystemEventServiceServer).MarkAllRead(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SystemEventService_MarkAllRead_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SystemEventServiceServer).MarkAllRead(ctx, req.(*MarkAllReadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SystemEventService_UndoMarkAllRead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndoMarkAllReadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SystemEventServiceServer).UndoMarkAllRead(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SystemEventService_UndoMarkAllRead_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SystemEventServiceServer).UndoMarkAllRead(ctx, req.(*UndoMarkAllReadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SystemEventService_ListReaders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListReadersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SystemEventServiceServer).ListReaders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SystemEventService_ListReaders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SystemEventServiceServer).ListReaders(ctx, req.(*ListReadersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SystemEventService_ServiceDesc is the grpc.ServiceDesc for SystemEventService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -272,6 +564,26 @@ var SystemEventService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RecordSystemEvents",
 			Handler:    _SystemEventService_RecordSystemEvents_Handler,
+		},
+		{
+			MethodName: "ListSystemEvents",
+			Handler:    _SystemEventService_ListSystemEvents_Handler,
+		},
+		{
+			MethodName: "GetUnreadCount",
+			Handler:    _SystemEventService_GetUnreadCount_Handler,
+		},
+		{
+			MethodName: "MarkAllRead",
+			Handler:    _SystemEventService_MarkAllRead_Handler,
+		},
+		{
+			MethodName: "UndoMarkAllRead",
+			Handler:    _SystemEventService_UndoMarkAllRead_Handler,
+		},
+		{
+			MethodName: "ListReaders",
+			Handler:    _SystemEventService_ListReaders_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

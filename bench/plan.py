@@ -107,7 +107,7 @@ class Plan:
 
 
 FULL: Final = Plan(rounds=3, seconds=5, growth=(100_000, 1_000_000, 10_000_000), growth_rounds=3)
-QUICK: Final = Plan(rounds=1, seconds=3, growth=(100_000, 1_000_000), growth_rounds=1)
+QUICK: Final = Plan(rounds=1, seconds=2, growth=(100_000, 1_000_000), growth_rounds=1)
 
 
 def cases() -> list[Case]:

@@ -14,10 +14,9 @@ from bench import load_grpc
 from bench.contenders import Contender
 from bench.database import ORGANIZATION, Caller
 from bench.errors import BenchError
-from bench.load_rest import NOTIFICATIONS
+from bench.load_rest import NOTIFICATIONS_PATH
 from bench.model import Load
-from bench.plan import EVENTS, MARK, OVER_HTTP, Case
-from bench.plan import NOTIFICATIONS as LIST_NOTIFICATIONS
+from bench.plan import COUNT, EVENTS, LIST, MARK, NOTIFICATIONS, OVER_HTTP, RECORD, Case
 from readstate.v1 import notifications_pb2 as notifications_pb
 from readstate.v1 import notifications_pb2_grpc, system_events_pb2_grpc
 from readstate.v1 import system_events_pb2 as pb
@@ -100,7 +99,7 @@ def _notifications(case: Case, contender: Contender) -> Arranged:
     _notify(callers, contender)
     tokens = [contender.site.token(caller.user_id, scope="messaging:read") for caller in callers]
     connection = HTTPConnection("127.0.0.1", contender.port, timeout=10)
-    connection.request("GET", NOTIFICATIONS, headers=dict(bearer(tokens[0])))
+    connection.request("GET", NOTIFICATIONS_PATH, headers=dict(bearer(tokens[0])))
     _require(case, len(json.load(connection.getresponse())["data"]), PAGE)
     connection.close()
     return Arranged(callers, tokens)
@@ -124,10 +123,10 @@ def _notify(callers: Sequence[Caller], contender: Contender) -> None:
 
 _ARRANGE: Final[dict[str, Callable[[Case, Contender], Arranged]]] = {
     MARK: _mark,
-    "count": _count,
-    "list": _list,
-    "record": _record,
-    LIST_NOTIFICATIONS: _notifications,
+    COUNT: _count,
+    LIST: _list,
+    RECORD: _record,
+    NOTIFICATIONS: _notifications,
 }
 
 

@@ -9,7 +9,7 @@ from bench.plan import BENCH, BUILD, EVENTS, STRIDE
 from bench.processes import run
 from bench.tools import program
 
-NOTIFICATIONS: Final = "/v1/messaging/notifications?limit=50"
+NOTIFICATIONS_PATH: Final = "/v1/messaging/notifications?limit=50"
 
 
 def mark(port: int, tokens: Sequence[str], *, level: int, seconds: int) -> Load:
@@ -22,7 +22,7 @@ def mark(port: int, tokens: Sequence[str], *, level: int, seconds: int) -> Load:
 
 def list_notifications(port: int, tokens: Sequence[str], *, level: int, seconds: int) -> Load:
     """As `mark`: the first page of 50."""
-    return _wrk("get.lua", port, tokens, [NOTIFICATIONS], level=level, seconds=seconds)
+    return _wrk("get.lua", port, tokens, [NOTIFICATIONS_PATH], level=level, seconds=seconds)
 
 
 def _wrk(script: str, port: int, tokens: Sequence[str], arguments: list[str], *, level: int, seconds: int) -> Load:

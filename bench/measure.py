@@ -40,7 +40,7 @@ def measure(case: Case, contender: Contender, *, number: int, seconds: int) -> S
         p99_ms=load.p99_ms,
         service_us=service_us,
         database_us=database_us,
-        others_share=round(cpu.others / cpu.seconds / psutil.cpu_count(), 3) if cpu else None,
+        others_share=round(max(cpu.others, 0) / cpu.seconds / psutil.cpu_count(), 3) if cpu else None,
     )
 
 

@@ -29,7 +29,8 @@ class CpuTime:
     database: float
     """CPU seconds of PostgreSQL: the postmaster and all its children."""
     others: float
-    """CPU seconds of what is not the benchmark's."""
+    """CPU seconds of what is not the benchmark's. Rough: the kernel samples the machine's account, and measures
+    those of processes, so that many short turns can make it negative."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ connection that stays, and after a fail-over the key may be another row's."""
 class Directory(Protocol):
     """Finds members, and places or removes users. Also raises what `Database.run` raises."""
 
+    @property
+    def look_ups(self) -> tuple[int, int]:
+        """How often a member was remembered, and how often not."""
+
     def cached(self, claims: Claims) -> Member | None:
         """The member, if no look-up is needed; else None."""
 
@@ -56,6 +60,10 @@ class DatabaseDirectory:
     def __init__(self, members: MemberStore) -> None:
         self._members = members
         self._cache = RowCache(self._look_up, seconds=MEMBER_SECONDS, generation=members.generation)
+
+    @property
+    def look_ups(self) -> tuple[int, int]:
+        return self._cache.hits, self._cache.misses
 
     async def _look_up(self, user_id: str) -> Member:
         member = await self._members.find(user_id)
@@ -96,6 +104,10 @@ class ClaimsDirectory:
         self._member_keys = RowCache(members.find_or_make, seconds=KEY_SECONDS, generation=members.generation)
         self._org_keys = RowCache(members.org_key, seconds=KEY_SECONDS, generation=members.generation)
         self._started = RowCache(self._start, seconds=KEY_SECONDS, generation=members.generation)
+
+    @property
+    def look_ups(self) -> tuple[int, int]:
+        return self._member_keys.hits, self._member_keys.misses
 
     def cached(self, claims: Claims) -> Member | None:
         member_key = self._member_keys.cached(claims.user_id)

@@ -34,6 +34,8 @@ class RowCache(Generic[K, V]):
         self._generation = generation
         self._kept_under = generation()
         self._writes = 0
+        self.hits = 0
+        self.misses = 0
         self._kept: TTLCache[K, V] = TTLCache(CACHED, seconds, timer)
 
     def cached(self, name: K) -> V | None:
@@ -43,9 +45,11 @@ class RowCache(Generic[K, V]):
             self._look_up.forget()
             self._kept_under = generation
         try:
-            return self._kept[name]  # `get` would look twice, for three times the cost
+            found = self._kept[name]  # `get` would look twice, for three times the cost
         except KeyError:
             return None
+        self.hits += 1
+        return found
 
     async def find(self, name: K) -> V:
         """What the row says, looked up where it is not remembered: once for all who ask at the same time.
@@ -54,6 +58,7 @@ class RowCache(Generic[K, V]):
         """
         if (found := self.cached(name)) is not None:
             return found
+        self.misses += 1
         began = self._kept_under, self._writes
         found = await self._look_up(name)
         # A look-up that began before a write may have read what the write changed, and one that began before another

@@ -1,9 +1,11 @@
 """The composition root: builds every object of a server in order, and takes it apart again."""
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
 import grpc
@@ -96,7 +98,7 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
     async with AsyncExitStack() as stack:
         keys = await stack.enter_async_context(key_source(settings))
         await _prepare_schema(settings)
-        database = await stack.enter_async_context(pool.connect(settings))
+        database = await stack.enter_async_context(pool.connect(settings, metrics.database))
         members, replies, marks = MemberStore(database), IdempotencyStore(database), MarkStore(database, metrics)
         directory = _directory(settings, members)
         health = HealthService(SERVICES)
@@ -104,7 +106,8 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         probe = await stack.enter_async_context(pool.connect(settings.model_copy(update={"pool_size": 1})))
         readiness = Readiness(probe.ping, health.report)
         verifier = _verifier(settings, keys)
-        _observe(metrics, verifier, database)
+        _observe(metrics, settings, verifier, directory, database)
+        metrics.ready.set_function(lambda: readiness.ready)
         from_claims = settings.directory == "claims"
         watching = await stack.enter_async_context(
             pool.connect(settings.model_copy(update={"pool_size": WATCHING_POOL}))
@@ -203,8 +206,13 @@ def _directory(settings: ServerSettings, members: MemberStore) -> Directory:
     return ClaimsDirectory(members, start_read=settings.start_read)
 
 
-def _observe(metrics: Metrics, verifier: TokenVerifier, database: Database) -> None:
-    metrics.count_token_cache(lambda: verifier.cache_hits, lambda: verifier.cache_misses)
+def _observe(
+    metrics: Metrics, settings: ServerSettings, verifier: TokenVerifier, directory: Directory, database: Database
+) -> None:
+    python = platform.python_version()
+    metrics.build.info({"version": version("readstate"), "engine": settings.engine, "python": python})
+    metrics.count_cache("token", lambda: verifier.cache_hits, lambda: verifier.cache_misses)
+    metrics.count_cache("member", lambda: directory.look_ups[0], lambda: directory.look_ups[1])
     metrics.pool.labels("open").set_function(lambda: database.connections[0])
     metrics.pool.labels("idle").set_function(lambda: database.connections[1])
 

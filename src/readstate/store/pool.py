@@ -23,10 +23,12 @@ from readstate.store.failures import (
     DuplicateKey,
     SerializationConflict,
     StatementLost,
+    cause_of,
     translate,
 )
 from readstate.store.plans import DISCARD_PLANS, Plans
 from readstate.store.pooler import ADVICE, require_kept_statements
+from readstate.telemetry.metrics import PoolMetrics
 from readstate.telemetry.seldom import Seldom
 
 RETRIES: Final = {ConnectionLost: 1, SerializationConflict: 2, DuplicateKey: 2}
@@ -53,6 +55,8 @@ class Connection(asyncpg.Connection):
     """Those of the pool. Each pool has a class of its own."""
     generation = 0
     """Of this connection's plans."""
+    metrics = PoolMetrics()
+    """Those of the pool, as its plans."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -71,7 +75,9 @@ class Connection(asyncpg.Connection):
         try:
             return await self.fetch(statement, *args, timeout=seconds)
         finally:
-            self.plans.took(time.monotonic() - began)
+            seconds = time.monotonic() - began
+            self.plans.took(seconds)
+            self.metrics.statement.observe(seconds)
 
 
 def _time_left() -> float:
@@ -100,9 +106,10 @@ _joined: ContextVar[Connection | None] = ContextVar("readstate_transaction", def
 class Database:
     """A pool of connections to one PostgreSQL database. Raises only errors of `readstate.errors`."""
 
-    def __init__(self, pool: "asyncpg.Pool[Row]", connector: Connector) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Row]", connector: Connector, metrics: PoolMetrics) -> None:
         self._pool = pool
         self._connector = connector
+        self._metrics = metrics
         self._renewed_at = -math.inf
         self._complains = Seldom(COMPLAINT_SECONDS)
 
@@ -175,6 +182,7 @@ class Database:
                     return await work(connection)
             except DRIVER_ERRORS as error:
                 translated = translate(error)
+                self._metrics.errors.labels(cause_of(translated)).inc()
                 if isinstance(translated, ConnectionLost):
                     await self._renew(connection)
                 if isinstance(translated, StatementLost) and self._complains():
@@ -184,10 +192,14 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         seconds = deadline.acquire_seconds(_time_left())
+        began = time.monotonic()
         try:
             taken = await self._pool.acquire(timeout=seconds)
         except DRIVER_ERRORS as error:
+            self._metrics.errors.labels("unavailable").inc()
             raise DatabaseUnavailable from error
+        finally:
+            self._metrics.wait.observe(time.monotonic() - began)
         try:
             yield taken  # type: ignore[misc]  # a proxy of our Connection
         finally:
@@ -225,12 +237,13 @@ class Database:
 
 
 @asynccontextmanager
-async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
-    """Open the pool, and close it within a second on leaving.
+async def connect(settings: DatabaseSettings, metrics: PoolMetrics | None = None) -> AsyncIterator[Database]:
+    """Open the pool, and close it within a second on leaving. Without `metrics` nobody sees what it counts.
 
     Raises:
         StartupError: the database cannot be reached, the connection URI is wrong, or a pooler loses statements.
     """
+    metrics = metrics or PoolMetrics()
     try:
         connector = Connector(settings.database_url.get_secret_value())
         if settings.statement_cache_size:
@@ -241,7 +254,7 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
             max_size=settings.pool_size,
             timeout=5,
             command_timeout=deadline.TRANSACTION_SECONDS,
-            connection_class=type("PooledConnection", (Connection,), {"plans": Plans()}),
+            connection_class=type("PooledConnection", (Connection,), {"plans": Plans(), "metrics": metrics}),
             statement_cache_size=settings.statement_cache_size,
             max_cached_statement_lifetime=0,
         )
@@ -249,7 +262,7 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
         raise unreachable(error) from error
     try:
         async with watching(connector):
-            yield Database(pool, connector)
+            yield Database(pool, connector, metrics)
     finally:
         await _close(pool)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
@@ -25,6 +25,31 @@ class ProcessMetrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+
+
+class PoolMetrics:
+    """Metrics of a pool of database connections."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Without a registry nobody sees them."""
+        self.statement = Histogram(
+            "readstate_statement_seconds",
+            "Time of one statement, from its sending to its last row.",
+            registry=registry,
+            buckets=SECONDS_BUCKETS,
+        )
+        self.wait = Histogram(
+            "readstate_pool_wait_seconds",
+            "Time that work waited for a database connection.",
+            registry=registry,
+            buckets=SECONDS_BUCKETS,
+        )
+        self.errors = Counter(
+            "readstate_database_errors",
+            "What the database refused or broke off, by class. Some of it was tried again.",
+            ["class"],
+            registry=registry,
+        )
 
 
 class GatewayMetrics(ProcessMetrics):
@@ -52,6 +77,8 @@ class Metrics(ProcessMetrics):
 
     def __init__(self) -> None:
         super().__init__()
+        self.build = Info("readstate_build", "The version that runs, and its engine.", registry=self.registry)
+        self.ready = Gauge("readstate_ready", "1 while the server is ready, else 0.", registry=self.registry)
         self.calls = Counter(
             "readstate_calls", "Calls answered, by method and status code.", ["method", "code"], registry=self.registry
         )
@@ -92,9 +119,17 @@ class Metrics(ProcessMetrics):
             ["lane", "cause"],
             registry=self.registry,
         )
+        self.recorded = Counter(
+            "readstate_events_recorded",
+            "Events that calls recorded, also those that were there.",
+            registry=self.registry,
+        )
         self.pool = Gauge(
             "readstate_pool_connections", "Database connections, by state.", ["state"], registry=self.registry
         )
+        self.database = PoolMetrics(self.registry)
+        self._caches = _Caches()
+        self.registry.register(self._caches)
 
     def lane(self, name: str) -> "LaneMetrics":
         """The metrics of one lane of group commit."""
@@ -106,9 +141,9 @@ class Metrics(ProcessMetrics):
             fallbacks=lambda cause: self._fallbacks.labels(name, cause),
         )
 
-    def count_token_cache(self, hits: Callable[[], int], misses: Callable[[], int]) -> None:
-        """Report two totals. The verifier counts them itself, because it uses its cache on every call."""
-        self.registry.register(_TokenCache(hits, misses))
+    def count_cache(self, name: str, hits: Callable[[], int], misses: Callable[[], int]) -> None:
+        """Report two totals. Caches count them themselves, because every call uses them."""
+        self._caches.of[name] = hits, misses
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +158,13 @@ class LaneMetrics:
     """By cause: one of few words."""
 
 
-class _TokenCache(Collector):
-    def __init__(self, hits: Callable[[], int], misses: Callable[[], int]) -> None:
-        self._hits = hits
-        self._misses = misses
+class _Caches(Collector):
+    def __init__(self) -> None:
+        self.of: dict[str, tuple[Callable[[], int], Callable[[], int]]] = {}
 
     def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily("readstate_token_cache", "Look-ups of verified tokens.", labels=["result"])
-        family.add_metric(["hit"], self._hits())
-        family.add_metric(["miss"], self._misses())
+        family = CounterMetricFamily("readstate_cache", "Look-ups by cache and result.", labels=["cache", "result"])
+        for name, (hits, misses) in self.of.items():
+            family.add_metric([name, "hit"], hits())
+            family.add_metric([name, "miss"], misses())
         yield family

@@ -28,6 +28,7 @@ class Serving:
     lines: list[str]
     """What it has written to stderr so far, line by line."""
     reading: asyncio.Task[None]
+    admin_port: int = 0
 
     def client(self, user: str, *, scope: str = "", org: str | None = None) -> ReadState:
         """A client with a token of its own."""
@@ -110,7 +111,8 @@ async def _listening(command: str, database_url: str, **variables: str) -> Async
     try:
         await until(lambda: reading.done() or _told(lines), within=START_SECONDS)
         assert not reading.done(), lines
-        server.port = json.loads(_told(lines)[0])["port"]
+        listening = json.loads(_told(lines)[0])
+        server.port, server.admin_port = listening["port"], listening["admin_port"]
         yield server
     finally:
         await server.stop()

@@ -1,0 +1,203 @@
+"""Real Envoy, with the configuration of `deploy/envoy`, in front of real servers and a gateway."""
+
+import asyncio
+import json
+import ssl
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import grpc
+import pytest
+import yaml
+
+from readstate.client import ReadState
+from readstate.identity.tokens import sign
+from readstate.v1 import system_events_pb2, system_events_pb2_grpc
+from tests.acceptance.processes import free_port
+from tests.conftest import settings_on
+from tests.serving import Serving, gateway_to, serving
+from tests.tools import tool
+from tests.waiting import until_answered
+
+CONFIGURATION: Final = Path(__file__).parents[2] / "deploy" / "envoy"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Two servers and a gateway behind Envoy."""
+
+    port: int
+    certificate: Path
+    servers: list[AsyncExitStack]
+    """Each is stopped by its `aclose`."""
+
+    def client(self, user: str, *, scope: str = "") -> ReadState:
+        root = self.certificate.read_bytes()
+        return ReadState(f"localhost:{self.port}", token=token(user, scope), root_certificates=root)
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+
+def token(user: str, scope: str = "") -> str:
+    return sign(settings_on(""), user=user, scope=scope)
+
+
+@pytest.fixture
+async def fleet(database_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    certificate(tmp_path)
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(AsyncExitStack()) for _ in range(2)]
+        ports = [(await server.enter_async_context(serving(database_url, READSTATE_DRAIN_DELAY="3"))).port
+                 for server in servers]  # fmt: skip
+        upstream = f"ipv4:{','.join(f'127.0.0.1:{port}' for port in ports)}"
+        gateway = await stack.enter_async_context(gateway_to(upstream))
+        port = free_port()
+        adapted = configuration(tmp_path, listen=port, servers=ports, gateway=gateway)
+        stack.enter_context(envoy(adapted, tmp_path))
+        fleet = Fleet(port, tmp_path / "tls.crt", servers)
+        await until_answered(lambda: serves(fleet), within=60)
+        async with fleet.client("producer", scope="system_events:write directory:write") as producer:
+            await producer.upsert_members({"ada": "acme"})
+            await producer.record_system_events("acme", [{"event_id": i, "type": "load"} for i in range(1, 1001)])
+        yield fleet
+
+
+async def serves(fleet: Fleet) -> bool:
+    """Whether Envoy reaches a server and the gateway."""
+    headers = {"Authorization": f"Bearer {token('nobody')}"}
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(f"{fleet.url}/v1/system-events/unread-count", ssl=fleet.tls) as response,
+        ):
+            return response.status in (401, 403)
+    except aiohttp.ClientError:
+        return False
+
+
+def certificate(folder: Path) -> None:
+    subprocess.run(
+        [tool("openssl", required_by="DEPLOY"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", folder / "tls.key", "-out", folder / "tls.crt"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+def configuration(folder: Path, *, listen: int, servers: list[int], gateway: Serving) -> Path:
+    """The configuration of `deploy/envoy`: only addresses, ports and paths are others."""
+    secret = (CONFIGURATION / "certificate.yaml").read_text().replace("/etc/envoy/tls", str(folder))
+    (folder / "certificate.yaml").write_text(secret)
+    text = (
+        (CONFIGURATION / "envoy.yaml").read_text().replace("/etc/envoy/certificate.yaml", f"{folder}/certificate.yaml")
+    )
+    whole: Any = yaml.safe_load(text)
+    whole["admin"]["address"]["socket_address"]["port_value"] = free_port()
+    [listener] = whole["static_resources"]["listeners"]
+    listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": listen}
+    clusters = {cluster["name"]: cluster for cluster in whole["static_resources"]["clusters"]}
+    clusters["server"]["load_assignment"]["endpoints"] = [{"lb_endpoints": [endpoint(port) for port in servers]}]
+    only = endpoint(gateway.port)
+    only["endpoint"]["health_check_config"] = {"port_value": gateway.admin_port}
+    clusters["gateway"]["load_assignment"]["endpoints"] = [{"lb_endpoints": [only]}]
+    (folder / "envoy.yaml").write_text(yaml.safe_dump(whole))
+    return folder / "envoy.yaml"
+
+
+def endpoint(port: int) -> dict[str, Any]:
+    return {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
+
+
+@contextmanager
+def envoy(configuration: Path, folder: Path) -> Iterator[None]:
+    command = [tool("envoy", required_by="ENVOY"), "--config-path", str(configuration), "--log-level", "warning",
+               "--concurrency", "1", "--disable-hot-restart"]  # fmt: skip
+    with (folder / "envoy.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+async def test_grpc_and_rest_arrive_by_one_port(fleet: Fleet) -> None:
+    async with fleet.client("ada") as ada:
+        assert (await ada.mark_read([1, 2])).changed == 2
+    headers = {"Authorization": f"Bearer {token('ada')}"}
+    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+        async with session.post(f"{fleet.url}/systemevent/read", json={"id": 3}, ssl=fleet.tls) as response:
+            assert await response.json() == {"success": True}
+        async with session.get(f"{fleet.url}/v1/system-events/unread-count", ssl=fleet.tls) as response:
+            assert (await response.json())["unread_count"] == 997
+
+
+async def test_compressed_requests_stop_here(fleet: Fleet) -> None:
+    credentials = grpc.ssl_channel_credentials(fleet.certificate.read_bytes())
+    async with grpc.aio.secure_channel(f"localhost:{fleet.port}", credentials) as channel:
+        stub: Any = system_events_pb2_grpc.SystemEventServiceStub(channel)
+        request = system_events_pb2.MarkReadRequest(event_ids=range(1, 1000))
+        bearer = (("authorization", f"Bearer {token('ada')}"),)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.MarkRead(request, metadata=bearer, compression=grpc.Compression.Gzip)
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert (await stub.MarkRead(request, metadata=bearer)).changed_count == 999
+
+
+async def test_a_server_that_leaves_takes_no_call_with_it(fleet: Fleet) -> None:
+    counts: Counter[str] = Counter()
+    leaving = asyncio.Event()
+
+    async def caller(stub: Any, first: int) -> None:
+        for event_id in range(first, first + 100_000):
+            request = system_events_pb2.MarkReadRequest(event_ids=[event_id % 1000 + 1])
+            try:
+                await stub.MarkRead(request, metadata=(("authorization", f"Bearer {token('ada')}"),), timeout=5)
+            except grpc.aio.AioRpcError as error:
+                counts[f"{error.code().name}: {error.details()}"] += 1
+            else:
+                counts["OK"] += 1
+            if leaving.is_set():
+                return
+            await asyncio.sleep(0.005)
+
+    credentials = grpc.ssl_channel_credentials(fleet.certificate.read_bytes())
+    # A channel that knows nothing of health, and neither spreads its calls nor repeats them.
+    async with grpc.aio.secure_channel(f"localhost:{fleet.port}", credentials, [("grpc.enable_retries", 0)]) as channel:
+        stub = system_events_pb2_grpc.SystemEventServiceStub(channel)
+        callers = [asyncio.create_task(caller(stub, 10 * n)) for n in range(8)]
+        await asyncio.sleep(1)
+        await fleet.servers[0].aclose()
+        await asyncio.sleep(1)
+        leaving.set()
+        await asyncio.gather(*callers)
+    assert counts.keys() == {"OK"}, counts
+    assert counts["OK"] > 100
+
+
+async def test_the_log_of_envoy_has_no_query(fleet: Fleet, tmp_path: Path) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{fleet.url}/v1/unread/stream?ticket=secret", ssl=fleet.tls) as response,
+    ):
+        await response.read()
+
+    async def logged() -> bool:
+        return "/v1/unread/stream" in (tmp_path / "envoy.log").read_text()
+
+    await until_answered(logged, within=30)
+    lines = [line for line in (tmp_path / "envoy.log").read_text().splitlines() if "/v1/unread/stream" in line]
+    assert json.loads(lines[0])["path"] == "/v1/unread/stream"
+    assert "secret" not in (tmp_path / "envoy.log").read_text()

@@ -23,7 +23,7 @@ from tests.tools import tool
 from tests.waiting import until_answered
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / "deploy" / "envoy" / "envoy.yaml"
+CONFIG = ROOT / "deploy" / "transcoding" / "envoy.yaml"
 MARK_READ = "/readstate.v1.SystemEventService/MarkRead"
 COUNT = "/v1/system-events/unread-count"
 MARK_ALL = "/v1/system-events/actions/mark-all-read"

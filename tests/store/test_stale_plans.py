@@ -157,6 +157,7 @@ async def seconds(act: Act, stores: Stores) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.alone
 async def test_no_statement_stays_slow(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "RENEW_SECONDS", 0)
     slow = {}

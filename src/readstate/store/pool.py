@@ -40,6 +40,9 @@ COMPLAINT_SECONDS: Final = 60.0
 
 log = structlog.get_logger("readstate.store")
 
+_complains = Seldom(COMPLAINT_SECONDS)
+"""Of all pools together: a server has several to the same database."""
+
 # Of this transaction alone: no session state.
 LIMIT_LOCKS: Final = "SELECT set_config('lock_timeout', $1, true)"
 
@@ -111,7 +114,6 @@ class Database:
         self._connector = connector
         self._metrics = metrics
         self._renewed_at = -math.inf
-        self._complains = Seldom(COMPLAINT_SECONDS)
 
     async def rows(self, statement: str, *args: object, repeatable: bool) -> list[Row]:
         """Run one statement in a transaction of its own. `repeatable` as in `run`."""
@@ -185,7 +187,7 @@ class Database:
                 self._metrics.errors.labels(cause_of(translated)).inc()
                 if isinstance(translated, ConnectionLost):
                     await self._renew(connection)
-                if isinstance(translated, StatementLost) and self._complains():
+                if isinstance(translated, StatementLost) and _complains():
                     log.error("prepared statements are lost", advice=ADVICE)
                 raise translated from error
 

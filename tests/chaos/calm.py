@@ -18,7 +18,7 @@ from tests.chaos.trial import Trial
 CALLERS: Final = 8
 ORGANIZATION: Final = "globex"
 """Theirs. The worst is done by others."""
-SETTLING_SECONDS: Final = 0.3
+SETTLING_SECONDS: Final = 1.0
 """After which an attack is under way, and the calls of the round before are answered."""
 
 
@@ -104,7 +104,7 @@ async def stays_calm(
     """
     calm = Calm(trial, await trial.single_attempts(server.port))
     quiet, attacked = Figures(), Figures()
-    rounds, seconds = trial.choose(short=(1, 1.0), full=(5, 4.0))
+    rounds, seconds = trial.choose(short=(1, 2.0), full=(5, 4.0))
     await calm.measure(SETTLING_SECONDS, Figures())
     async with readiness_watched(server) as ready:
         for _ in range(rounds):

@@ -1,7 +1,6 @@
 """One organisation does its worst. The callers of another must not notice much."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -15,6 +14,7 @@ from tests.chaos.calm import stays_calm
 from tests.chaos.report import row
 from tests.chaos.server import Server
 from tests.chaos.trial import Trial
+from tests.rpc.greedy import greedy
 
 pytestmark = pytest.mark.alone
 
@@ -82,11 +82,11 @@ class Greedy:
 @row(injected="one member keeps 64 calls of 10,000 ids in flight", expected=UNHARMED)
 async def test_greedy_tenant_with_large_calls(trial: Trial, database_url: str) -> None:
     server = await prepared(trial, database_url)
-    greedy = Greedy(await trial.channel(server.port), trial.token(GREEDY))
+    caller_of = Greedy(await trial.channel(server.port), trial.token(GREEDY))
     request = MarkReadRequest(event_ids=EVENTS).SerializeToString()
 
     async def call(caller: int) -> None:
-        await greedy.call(UNMARK if caller % 4 == 0 else MARK, request)
+        await caller_of.call(UNMARK if caller % 4 == 0 else MARK, request)
 
     await stays_calm(trial, server, lambda: callers(64, call), share=share(trial))
     await trial.judge(database_url, unrecorded=[GREEDY])
@@ -95,25 +95,27 @@ async def test_greedy_tenant_with_large_calls(trial: Trial, database_url: str) -
 @row(injected="one organisation keeps 1,500 small calls in flight", expected=UNHARMED)
 async def test_greedy_tenant_with_many_calls(trial: Trial, database_url: str) -> None:
     server = await prepared(trial, database_url)
-    greedy = Greedy(await trial.channel(server.port), trial.token(GREEDY))
-    requests = [MarkReadRequest(event_ids=random.sample(EVENTS, 2)).SerializeToString() for _ in range(1500)]
 
-    async def call(caller: int) -> None:
-        await greedy.call(MARK, requests[caller])
+    @asynccontextmanager
+    async def attack() -> AsyncIterator[None]:
+        async with greedy(server.port, [trial.token(GREEDY)], in_flight=1500, events=len(EVENTS), ids=2):
+            # Only the first 1,500 calls come all at once.
+            await asyncio.sleep(2)
+            yield
 
-    await stays_calm(trial, server, lambda: callers(len(requests), call), share=share(trial))
+    await stays_calm(trial, server, attack, share=share(trial))
     await trial.judge(database_url, unrecorded=[GREEDY])
 
 
 @row(injected="a lock is held on one member's rows, and 300 calls of this member are in flight", expected=UNHARMED)
 async def test_lock_held(trial: Trial, database_url: str) -> None:
     server = await prepared(trial, database_url)
-    greedy = Greedy(await trial.channel(server.port), trial.token(GREEDY))
+    caller_of = Greedy(await trial.channel(server.port), trial.token(GREEDY))
     requests = [MarkReadRequest(event_ids=[i]).SerializeToString() for i in EVENTS[:300]]
-    await greedy.call(MARK, requests[0])
+    await caller_of.call(MARK, requests[0])
 
     async def call(caller: int) -> None:
-        await greedy.call(MARK, requests[caller])
+        await caller_of.call(MARK, requests[caller])
 
     @asynccontextmanager
     async def attack() -> AsyncIterator[None]:

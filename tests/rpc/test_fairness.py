@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import pytest
 from readstate.identity.tokens import sign
 from readstate.v1 import system_events_pb2 as pb
 from tests.conftest import settings_on
+from tests.rpc.greedy import greedy
 from tests.rpc.neighbour import MARK_READ, Method
 from tests.serving import Serving, serving
 from tests.store import data
@@ -62,7 +62,9 @@ async def test_a_greedy_organisation_leaves_others_their_share(database_url: str
     async with serving(database_url) as server:
         while len(kept) < ROUNDS and max(kept, default=0) < KEPT:
             alone = await calls_a_second(server, 2)
-            async with held(connection, worst), neighbour(server, worst):
+            tokens = [token(f"user{1 + number}") for number in range(worst.members)]
+            calls = greedy(server.port, tokens, in_flight=worst.in_flight, events=worst.events, ids=worst.ids)
+            async with held(connection, worst), calls:
                 together, ready = await asyncio.gather(calls_a_second(server, 3), always_ready(server, 3))
             assert ready
             kept.append(together / alone)
@@ -121,37 +123,6 @@ async def held(connection: Connection, worst: Worst) -> AsyncIterator[None]:
         yield
     finally:
         await transaction.rollback()
-
-
-@asynccontextmanager
-async def neighbour(server: Serving, worst: Worst) -> AsyncIterator[None]:
-    """While inside, a process of its own does the worst."""
-    # In life the greedy one has a machine of its own. Here it would take the cores of server and calm callers.
-    process = await asyncio.create_subprocess_exec(
-        "nice",
-        sys.executable,
-        "-m",
-        "tests.rpc.neighbour",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    wanted = {
-        "port": server.port,
-        "tokens": [token(f"user{1 + number}") for number in range(worst.members)],
-        "in_flight": worst.in_flight,
-        "ids": worst.ids,
-        "events": worst.events,
-    }
-    try:
-        process.stdin.write(json.dumps(wanted).encode())
-        process.stdin.write_eof()
-        assert await process.stdout.readline()
-        yield
-    finally:
-        process.kill()
-        await process.communicate()
 
 
 def token(user: str) -> str:

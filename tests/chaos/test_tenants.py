@@ -29,7 +29,7 @@ SELECT FROM read_cursor JOIN member USING (member_key) WHERE user_id = $1 FOR UP
 """
 
 UNHARMED: Final = (
-    "callers of another organisation keep half of their calls/s (a quarter in the short version); no call of theirs"
+    "callers of another organisation keep half of their calls/s (a tenth in the short version); no call of theirs"
     " fails; readiness never falls"
 )
 
@@ -45,7 +45,7 @@ async def prepared(trial: Trial, url: str, **variables: str) -> Server:
 
 
 def share(trial: Trial) -> float:
-    return trial.choose(short=0.25, full=0.5)
+    return trial.choose(short=0.1, full=0.5)
 
 
 @asynccontextmanager

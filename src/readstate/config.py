@@ -96,6 +96,7 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 Age = Annotated[timedelta, BeforeValidator(_age)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Environment(BaseSettings):
@@ -106,6 +107,13 @@ class LogSettings(_Environment):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto` is readable colours on a terminal, JSON elsewhere."""
+
+
+class ListenerSettings(LogSettings):
+    """How one sees what a server or a gateway does."""
+
+    log_successes: Ratio = 1
+    """The part of the successful calls that have a line in the log. Failures always have one."""
 
 
 class DatabaseSettings(LogSettings):
@@ -178,7 +186,7 @@ class DirectorySettings(DatabaseSettings):
     directory: Literal["database", "claims"] = "database"
 
 
-class ServerSettings(RetentionSettings, DirectorySettings, TokenSettings):
+class ServerSettings(ListenerSettings, RetentionSettings, DirectorySettings, TokenSettings):
     engine: Literal["grpcio", "native"] = "grpcio"
     listen: ListenAddress = "127.0.0.1:50051"
     admin_listen: ListenAddress = "127.0.0.1:9090"
@@ -232,7 +240,7 @@ class ServerSettings(RetentionSettings, DirectorySettings, TokenSettings):
         return self
 
 
-class GatewaySettings(LogSettings):
+class GatewaySettings(ListenerSettings):
     gateway_listen: ListenAddress = "127.0.0.1:8080"
     gateway_admin_listen: ListenAddress = "127.0.0.1:9091"
     gateway_max_connections: int = Field(default=10_000, ge=1)

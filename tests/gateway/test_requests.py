@@ -16,6 +16,7 @@ from httpx import AsyncClient
 
 from readstate.gateway import app as gateway_app
 from readstate.http.limits import Limits
+from readstate.server.app import RunningServer
 from readstate.telemetry import logs
 from readstate.v1.system_events_pb2 import MarkReadRequest, MarkReadResponse
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
@@ -86,7 +87,8 @@ async def test_only_the_token_and_the_request_id_go_on_to_the_server() -> None:
         assert CANARY not in str(server.metadata)
 
 
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACE = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 
 
 async def test_the_trace_of_the_caller_goes_on_to_the_server() -> None:
@@ -164,18 +166,31 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[s
     root.setLevel(level)
 
 
-async def test_the_request_id_is_in_both_logs_and_the_token_and_the_body_in_none(
+async def test_the_ids_of_request_and_trace_are_in_both_logs_and_the_token_and_the_body_in_none(
     logged: Callable[[], list[dict[str, object]]], as_ada: AsyncClient
 ) -> None:
-    response = await as_ada.post(PATH, json={"id": 1, "x": CANARY}, headers={"x-request-id": "r-77"})
+    response = await as_ada.post(
+        PATH, json={"id": 1, "x": CANARY}, headers={"x-request-id": "r-77", "traceparent": TRACE}
+    )
     assert response.status_code == 200
     lines = [line for line in logged() if line.get("request_id") == "r-77"]
-    assert {line["event"] for line in lines} == {"call", "request"}
+    assert {(line["event"], line["trace_id"]) for line in lines} == {("call", TRACE_ID), ("request", TRACE_ID)}
     (line,) = (line for line in lines if line["event"] == "request")
     assert line.items() >= {"method": "POST", "path": PATH, "status": 200}.items()
     text = json.dumps(logged())
     assert CANARY not in text
     assert as_ada.headers["authorization"].split()[1] not in text
+
+
+async def test_lines_of_successes_are_left_out_and_those_of_failures_never(
+    logged: Callable[[], list[dict[str, object]]], server: RunningServer, demo_data: None, bearer: Bearer
+) -> None:
+    async with (
+        gateway_app.running_gateway(settings_for(server.port, log_successes=0)) as (port, _),
+        AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=bearer("ada"), trust_env=False) as rest,
+    ):
+        assert [(await rest.post(path, json={"id": 1})).status_code for path in (PATH, "/nothing")] == [200, 404]
+    assert [line["status"] for line in logged() if line["event"] == "request"] == [404]
 
 
 async def test_what_a_client_writes_cannot_break_a_line_of_the_log(

@@ -120,6 +120,9 @@ def test_two_key_sources_are_refused(name: str, value: str, monkeypatch: pytest.
         ("READSTATE_DRAIN_GRACE", "6"),
         ("READSTATE_LOG_LEVEL", "canary"),
         ("READSTATE_LOG_FORMAT", "canary"),
+        ("READSTATE_LOG_SUCCESSES", "-0.1"),
+        ("READSTATE_LOG_SUCCESSES", "1.1"),
+        ("READSTATE_LOG_SUCCESSES", "nan"),
     ],
 )
 def test_a_value_that_is_not_valid_is_named_but_not_shown(

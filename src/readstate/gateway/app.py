@@ -69,6 +69,7 @@ async def running_gateway(
             },
             Cors(settings.cors_origins, localhost=pages_on_localhost),
             metrics,
+            settings.log_successes,
         )
         grace = ceil(settings.drain_grace)
         limits = Limits(connections=settings.gateway_max_connections)

@@ -20,7 +20,7 @@ from readstate.gateway.live.event_stream import EventStream
 from readstate.gateway.problems import Problem
 from readstate.gateway.request import ClientGone, Request, Routes
 from readstate.gateway.routing import UNKNOWN, Router
-from readstate.telemetry.logs import printable
+from readstate.telemetry.logs import chosen, printable
 from readstate.telemetry.metrics import GatewayMetrics
 
 log = structlog.get_logger("readstate.gateway")
@@ -32,11 +32,13 @@ CLIENT_GONE: Final = 499
 class GatewayApp:
     """Reads the request, finds its endpoint, and answers, also when the endpoint fails."""
 
-    def __init__(self, routes: Routes, cors: Cors, metrics: GatewayMetrics) -> None:
+    def __init__(self, routes: Routes, cors: Cors, metrics: GatewayMetrics, log_successes: float) -> None:
+        """`log_successes`: the part of the successful requests that have a line in the log, 0 to 1."""
         self._router = Router(routes)
         self._cors = cors
         # Looked up once: each look-up costs more than the work it is for.
         self._count, self._latency = cache(metrics.requests.labels), cache(metrics.latency.labels)
+        self._log_successes = log_successes
         self._log_written = log.is_enabled_for(logging.INFO)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,9 +96,10 @@ class GatewayApp:
     def _observe(self, request: Request, status: int, seconds: float, failure: BaseException | None) -> None:
         self._count(request.method, request.route or UNKNOWN, str(status)).inc()
         self._latency(request.route or UNKNOWN).observe(seconds)
-        if not self._log_written:
+        if not self._log_written or (status < 400 and not chosen(request.id, self._log_successes)):
             return
-        line = {"request_id": request.id, "method": request.method, "path": printable(request.path), "status": status}
+        about = {"request_id": request.id, "trace_id": request.trace.trace_id if request.trace else None}
+        line = about | {"method": request.method, "path": printable(request.path), "status": status}
         if isinstance(failure, grpc.aio.AioRpcError):
             # These are words of gRPC about an address, or words of the server, which are public.
             line |= {"code": failure.code().name, "details": printable(failure.details() or "")}

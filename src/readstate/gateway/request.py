@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope
 
 from readstate.gateway.problems import Problem
 from readstate.telemetry import logs
+from readstate.telemetry.trace_context import TraceContext
 
 LARGEST_BODY: Final = 256 << 10
 MOST_DROPPED: Final = 16 << 20
@@ -19,10 +20,6 @@ LONGEST_KEY: Final = 255
 
 _SENDABLE: Final = re.compile(rb"[\x20-\x7e]{,8192}")
 """What gRPC metadata can hold, in a length that the server accepts."""
-
-_TRACE_PARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]{,64})?")
-_TRACE_STATE: Final = re.compile(rb"[\x20-\x7e]{1,512}")
-"""W3C Trace Context. What is not of this form begins a new trace, as if it had not been sent."""
 
 
 class ClientGone(Exception):
@@ -42,7 +39,9 @@ class Request:
         # The last of each name. The header that must not be repeated is counted.
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
-        self.id = logs.request_id(self.headers.get(b"x-request-id", b"").decode("latin-1"))
+        self.id = logs.request_id(self._text(b"x-request-id"))
+        self.trace = TraceContext.read(self._text(b"traceparent"), self._text(b"tracestate"))
+        """The trace that it is a part of, which the server's span becomes a part of as well."""
         self.body = b""
 
     async def read(self, receive: Receive) -> None:
@@ -77,7 +76,7 @@ class Request:
         Raises:
             Problem: 401, the authorization cannot be passed on.
         """
-        about = (("x-request-id", self.id), *self._trace())
+        about = (("x-request-id", self.id), *(self.trace.metadata() if self.trace else ()))
         if not self.authorizations:
             return about
         value, *others = self.authorizations
@@ -85,14 +84,8 @@ class Request:
             raise Problem(401)
         return (("authorization", value.decode()), *about)
 
-    def _trace(self) -> tuple[tuple[str, str], ...]:
-        """The caller's trace, which the server's span becomes a part of (https://www.w3.org/TR/trace-context/)."""
-        parent = self.headers.get(b"traceparent")
-        if parent is None or not _TRACE_PARENT.fullmatch(parent):
-            return ()
-        state = self.headers.get(b"tracestate", b"")
-        known = (("tracestate", state.decode()),) if _TRACE_STATE.fullmatch(state) else ()
-        return (("traceparent", parent.decode()), *known)
+    def _text(self, header: bytes) -> str:
+        return self.headers.get(header, b"").decode("latin-1")
 
     @property
     def query(self) -> QueryParams:

@@ -11,6 +11,7 @@ import grpc
 from readstate.model import Claims, Member
 from readstate.rpc.access import Access
 from readstate.telemetry import logs
+from readstate.telemetry.trace_context import TraceContext
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -39,6 +40,8 @@ class Call:
     authorizations: list[str | bytes]
     idempotency_keys: list[str | bytes]
     request_id: str
+    trace: TraceContext | None = None
+    """The trace that it is a part of, recorded or not."""
     claims: Claims | None = None
     member: Member | None = None
     expired: bool = False
@@ -51,6 +54,8 @@ class Call:
         authorizations: list[str | bytes] = []
         idempotency_keys: list[str | bytes] = []
         request_id: str | None = None
+        parent: str | None = None
+        state: str | None = None
         for key, value in context.invocation_metadata() or ():
             if key == "authorization":
                 authorizations.append(value)
@@ -58,7 +63,12 @@ class Call:
                 idempotency_keys.append(value)
             elif key == "x-request-id" and isinstance(value, str):
                 request_id = value
-        return cls(method, context, authorizations, idempotency_keys, logs.request_id(request_id))
+            elif key == "traceparent" and isinstance(value, str):
+                parent = value
+            elif key == "tracestate" and isinstance(value, str):
+                state = value
+        trace = TraceContext.read(parent, state)
+        return cls(method, context, authorizations, idempotency_keys, logs.request_id(request_id), trace)
 
 
 current: Final[ContextVar[Call]] = ContextVar("readstate_call")

@@ -126,7 +126,7 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
             [
                 interceptors.report_errors,
                 *tracing,
-                interceptors.access_log(metrics),
+                interceptors.access_log(metrics, settings.log_successes),
                 limiter,
                 interceptors.bounded_time(asyncio.get_running_loop()),
                 interceptors.authenticate(verifier),
@@ -137,7 +137,7 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
             [
                 interceptors.report_errors,
                 *tracing,
-                interceptors.access_log(metrics),
+                interceptors.access_log(metrics, settings.log_successes),
                 StreamLimit(settings.max_streams, limiter, metrics),
                 interceptors.authenticate(opening),
                 interceptors.authorize(opening),

@@ -10,6 +10,7 @@ import random
 import re
 import sys
 import traceback
+import zlib
 from typing import Final, Literal
 
 import structlog
@@ -102,3 +103,8 @@ def request_id(given: str | None) -> str:
         return given
     # Unique, but not secret. uuid4 asks the system for random bytes and costs six times as much.
     return f"{random.getrandbits(128):032x}"
+
+
+def chosen(request_id: str, ratio: float) -> bool:
+    """Whether a request is one of this part of all, 0 to 1. Gateway and server choose the same, by the id."""
+    return ratio == 1 or zlib.crc32(request_id.encode()) < ratio * 2**32

@@ -12,14 +12,14 @@ import structlog
 from readstate.errors import Overloaded, ReadStateError
 from readstate.rpc.call import Call, Handler, Interceptor, cancelled_from_outside
 from readstate.rpc.status import code_of
-from readstate.telemetry.logs import printable
+from readstate.telemetry.logs import chosen, printable
 from readstate.telemetry.metrics import Metrics
 
 log = structlog.get_logger("readstate.rpc")
 
 
-def access_log(metrics: Metrics) -> Interceptor:
-    """One line and one observation for each call."""
+def access_log(metrics: Metrics, successes: float) -> Interceptor:
+    """One observation for each call, and one line for each failure and this part of the successes, 0 to 1."""
     # Looked up once: each look-up costs more than the work it is for.
     count, latency = cache(metrics.calls.labels), cache(metrics.latency.labels)
     written = {level: log.is_enabled_for(level) for level in (logging.DEBUG, logging.INFO)}
@@ -52,7 +52,7 @@ def access_log(metrics: Metrics) -> Interceptor:
             # are shed the limiter tells the number.
             quiet = not call.method.access.token or reason == Overloaded.reason
             level = logging.DEBUG if quiet else logging.INFO
-            if written[level]:
+            if written[level] and (code is not grpc.StatusCode.OK or chosen(call.request_id, successes)):
                 _log(level, call, code, reason, seconds)
 
     return interceptor
@@ -64,6 +64,7 @@ def _log(level: int, call: Call, code: grpc.StatusCode, reason: str | None, seco
         level,
         "call",
         request_id=call.request_id,
+        trace_id=call.trace.trace_id if call.trace else None,
         method=call.method.name,
         code=code.name,
         reason=reason,

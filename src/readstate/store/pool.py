@@ -28,6 +28,7 @@ from readstate.store.failures import (
 )
 from readstate.store.plans import DISCARD_PLANS, Plans
 from readstate.store.pooler import ADVICE, require_kept_statements
+from readstate.store.slow import SlowStatements
 from readstate.telemetry.metrics import PoolMetrics
 from readstate.telemetry.seldom import Seldom
 
@@ -56,6 +57,8 @@ class Connection(asyncpg.Connection):
 
     plans = Plans()
     """Those of the pool. Each pool has a class of its own."""
+    slow = SlowStatements()
+    """Those of the pool, as its plans."""
     generation = 0
     """Of this connection's plans."""
     metrics = PoolMetrics()
@@ -80,6 +83,7 @@ class Connection(asyncpg.Connection):
         finally:
             seconds = time.monotonic() - began
             self.plans.took(seconds)
+            self.slow.took(statement, seconds)
             self.metrics.statement.observe(seconds)
 
 
@@ -256,7 +260,7 @@ async def connect(settings: DatabaseSettings, metrics: PoolMetrics | None = None
             max_size=settings.pool_size,
             timeout=5,
             command_timeout=deadline.TRANSACTION_SECONDS,
-            connection_class=type("PooledConnection", (Connection,), {"plans": Plans(), "metrics": metrics}),
+            connection_class=_own_class(metrics),
             statement_cache_size=settings.statement_cache_size,
             max_cached_statement_lifetime=0,
         )
@@ -267,6 +271,11 @@ async def connect(settings: DatabaseSettings, metrics: PoolMetrics | None = None
             yield Database(pool, connector, metrics)
     finally:
         await _close(pool)
+
+
+def _own_class(metrics: PoolMetrics) -> type[Connection]:
+    own = {"plans": Plans(), "slow": SlowStatements(), "metrics": metrics}
+    return type("PooledConnection", (Connection,), own)
 
 
 async def _close(pool: "asyncpg.Pool[Row]") -> None:

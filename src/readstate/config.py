@@ -109,9 +109,13 @@ class LogSettings(_Environment):
     """`auto` is readable colours on a terminal, JSON elsewhere."""
 
 
-class ListenerSettings(LogSettings):
+class ObservedSettings(LogSettings):
     """How one sees what a server or a gateway does."""
 
+    otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
+    """An OpenTelemetry collector (OTLP over gRPC) that traces are sent to. Needs the extra `otel`."""
+    trace_ratio: Ratio = 0.01
+    """The part of the calls that are traced, where the caller has not decided. Tracing all doubles a call's CPU."""
     log_successes: Ratio = 1
     """The part of the successful calls that have a line in the log. Failures always have one."""
 
@@ -186,7 +190,7 @@ class DirectorySettings(DatabaseSettings):
     directory: Literal["database", "claims"] = "database"
 
 
-class ServerSettings(ListenerSettings, RetentionSettings, DirectorySettings, TokenSettings):
+class ServerSettings(ObservedSettings, RetentionSettings, DirectorySettings, TokenSettings):
     engine: Literal["grpcio", "native"] = "grpcio"
     listen: ListenAddress = "127.0.0.1:50051"
     admin_listen: ListenAddress = "127.0.0.1:9090"
@@ -208,8 +212,6 @@ class ServerSettings(ListenerSettings, RetentionSettings, DirectorySettings, Tok
     max_connection_age: Seconds | None = None
     """Seconds until a client is asked to connect again, so that load is balanced again. 0 means never. The default is
     1800 with the engine grpcio. The engine native cannot do it."""
-    otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
-    """An OpenTelemetry collector (OTLP over gRPC) that traces are sent to. Needs the extra `otel`."""
     drain_delay: Seconds = 3
     """Seconds to keep serving after SIGTERM, while load balancers learn that this server leaves."""
     drain_grace: float = Field(default=5, ge=0, le=5)
@@ -240,7 +242,7 @@ class ServerSettings(ListenerSettings, RetentionSettings, DirectorySettings, Tok
         return self
 
 
-class GatewaySettings(ListenerSettings):
+class GatewaySettings(ObservedSettings):
     gateway_listen: ListenAddress = "127.0.0.1:8080"
     gateway_admin_listen: ListenAddress = "127.0.0.1:9091"
     gateway_max_connections: int = Field(default=10_000, ge=1)

@@ -26,14 +26,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("aiohttp", "cachetools", "cryptography", "jwt", "structlog"),
         *(f"readstate.{room}" for room in ("config", "errors", "model", "store")),
     },
-    "telemetry": {"structlog", "prometheus_client"},
+    "telemetry": {"opentelemetry", "prometheus_client", "structlog", "readstate.errors"},
     "store": {
         *("asyncpg", "structlog"),
         *(f"readstate.{room}" for room in ("config", "deadline", "errors", "model", "telemetry")),
     },
     "rpc": {
         *GRPC,
-        *("structlog", "pygrpc_native", "opentelemetry"),
+        *("structlog", "pygrpc_native"),
         *(f"readstate.{room}" for room in ("config", "deadline", "errors", "identity", "model", "store")),
         *("readstate.telemetry", "readstate.v1"),
     },

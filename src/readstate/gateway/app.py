@@ -20,6 +20,7 @@ from readstate.http.admin import admin_app
 from readstate.http.limits import Limits
 from readstate.http.listener import listening
 from readstate.telemetry.metrics import GatewayMetrics
+from readstate.telemetry.tracing import tracing
 
 log = structlog.get_logger("readstate.gateway")
 
@@ -41,11 +42,14 @@ async def running_gateway(
     port. Both are for development alone.
 
     Raises:
-        StartupError: a port cannot be bound, or a file of the TLS settings cannot be read.
+        StartupError: a port cannot be bound, a file of the TLS settings cannot be read, or OpenTelemetry is missing.
     """
     metrics = GatewayMetrics()
     leaving = False
     async with AsyncExitStack() as stack:
+        traces = await stack.enter_async_context(
+            tracing("readstate-gateway", settings.otlp_endpoint, settings.trace_ratio)
+        )
         server = await stack.enter_async_context(upstream.connected(settings))
         # Closed after the listener, whenever they were opened.
         streams = SharedStreams(StreamChannels(settings, await stack.enter_async_context(AsyncExitStack())))
@@ -69,6 +73,7 @@ async def running_gateway(
             },
             Cors(settings.cors_origins, localhost=pages_on_localhost),
             metrics,
+            traces,
             settings.log_successes,
         )
         grace = ceil(settings.drain_grace)

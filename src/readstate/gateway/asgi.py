@@ -14,7 +14,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from readstate.gateway import problems
+from readstate.gateway import problems, tracing
 from readstate.gateway.cors import Cors
 from readstate.gateway.live.event_stream import EventStream
 from readstate.gateway.problems import Problem
@@ -22,6 +22,7 @@ from readstate.gateway.request import ClientGone, Request, Routes
 from readstate.gateway.routing import UNKNOWN, Router
 from readstate.telemetry.logs import chosen, printable
 from readstate.telemetry.metrics import GatewayMetrics
+from readstate.telemetry.tracing import Tracing
 
 log = structlog.get_logger("readstate.gateway")
 
@@ -32,18 +33,22 @@ CLIENT_GONE: Final = 499
 class GatewayApp:
     """Reads the request, finds its endpoint, and answers, also when the endpoint fails."""
 
-    def __init__(self, routes: Routes, cors: Cors, metrics: GatewayMetrics, log_successes: float) -> None:
+    def __init__(
+        self, routes: Routes, cors: Cors, metrics: GatewayMetrics, traces: Tracing | None, log_successes: float
+    ) -> None:
         """`log_successes`: the part of the successful requests that have a line in the log, 0 to 1."""
         self._router = Router(routes)
         self._cors = cors
         # Looked up once: each look-up costs more than the work it is for.
         self._count, self._latency = cache(metrics.requests.labels), cache(metrics.latency.labels)
+        self._traces = traces
         self._log_successes = log_successes
         self._log_written = log.is_enabled_for(logging.INFO)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = Request(scope)
+        span = tracing.begin(self._traces, request) if self._traces else None
         status, failure = CLIENT_GONE, None
         try:
             response, failure = await self._respond(request, receive)
@@ -61,6 +66,8 @@ class GatewayApp:
             pass
         finally:
             self._observe(request, status, time.perf_counter() - started, failure)
+            if span:
+                tracing.end(span, request, status)
 
     async def _respond(self, request: Request, receive: Receive) -> tuple[Response, BaseException | None]:
         """The answer, and what a call upstream failed with."""

@@ -71,18 +71,21 @@ class Request:
         self.body = b"".join(chunks)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The headers that the server gets: who is calling, the request id and the trace, nothing else.
+        """What the server gets: who is calling, and what is in `about`. Nothing else.
 
         Raises:
             Problem: 401, the authorization cannot be passed on.
         """
-        about = (("x-request-id", self.id), *(self.trace.metadata() if self.trace else ()))
         if not self.authorizations:
-            return about
+            return self.about()
         value, *others = self.authorizations
         if others or not _SENDABLE.fullmatch(value):
             raise Problem(401)
-        return (("authorization", value.decode()), *about)
+        return (("authorization", value.decode()), *self.about())
+
+    def about(self) -> tuple[tuple[str, str], ...]:
+        """The request id and the trace, as metadata."""
+        return (("x-request-id", self.id), *(self.trace.metadata() if self.trace else ()))
 
     def _text(self, header: bytes) -> str:
         return self.headers.get(header, b"").decode("latin-1")

@@ -44,6 +44,8 @@ class Call:
     """The trace that it is a part of, recorded or not."""
     claims: Claims | None = None
     member: Member | None = None
+    code: grpc.StatusCode = grpc.StatusCode.OK
+    """How it has ended, as the access log says."""
     expired: bool = False
     """Whether its time is over."""
     counts: dict[str, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import grpc
 import structlog
 
 from readstate.config import ServerSettings
-from readstate.errors import ServerEnded, StartupError
+from readstate.errors import ServerEnded
 from readstate.http.admin import admin_app
 from readstate.http.listener import listening
 from readstate.identity.directory import ClaimsDirectory, DatabaseDirectory, Directory
@@ -23,7 +23,6 @@ from readstate.identity.tokens import TokenVerifier
 from readstate.rpc import health_proto, interceptors, server
 from readstate.rpc.access import ACCESS, OPEN_REFLECTION
 from readstate.rpc.adapter import Registrar
-from readstate.rpc.call import Interceptor
 from readstate.rpc.directory.service import DirectoryService
 from readstate.rpc.health import HealthService, register_health
 from readstate.rpc.idempotency import Idempotency
@@ -52,6 +51,7 @@ from readstate.store.schema import require_usable
 from readstate.store.tickets import TicketStore
 from readstate.store.unread import UnreadStates
 from readstate.telemetry.metrics import Metrics
+from readstate.telemetry.tracing import tracing
 from readstate.v1 import (
     directory_pb2,
     directory_pb2_grpc,
@@ -119,13 +119,14 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
         opening = Opening(tickets, directory, org_ids)
 
         limiter = interceptors.Limiter(settings.max_in_flight, metrics)
-        tracing = _tracing(settings, stack)
+        traces = await stack.enter_async_context(tracing("readstate", settings.otlp_endpoint, settings.trace_ratio))
+        traced = [interceptors.traced(traces)] if traces else []
         grpc_server = server.create(settings, limiter)
         registrar = Registrar(
             grpc_server,
             [
                 interceptors.report_errors,
-                *tracing,
+                *traced,
                 interceptors.access_log(metrics, settings.log_successes),
                 limiter,
                 interceptors.bounded_time(asyncio.get_running_loop()),
@@ -136,7 +137,7 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
             ACCESS | (OPEN_REFLECTION if open_reflection else {}),
             [
                 interceptors.report_errors,
-                *tracing,
+                *traced,
                 interceptors.access_log(metrics, settings.log_successes),
                 StreamLimit(settings.max_streams, limiter, metrics),
                 interceptors.authenticate(opening),
@@ -215,16 +216,6 @@ def _observe(
     metrics.count_cache("member", lambda: directory.look_ups[0], lambda: directory.look_ups[1])
     metrics.pool.labels("open").set_function(lambda: database.connections[0])
     metrics.pool.labels("idle").set_function(lambda: database.connections[1])
-
-
-def _tracing(settings: ServerSettings, stack: AsyncExitStack) -> list[Interceptor]:
-    if settings.otlp_endpoint is None:
-        return []
-    try:
-        from readstate.rpc.interceptors import tracing
-    except ImportError as error:
-        raise StartupError("READSTATE_OTLP_ENDPOINT needs pip install 'readstate[otel]'") from error
-    return [stack.enter_context(tracing.traced(tracing.otlp(settings.otlp_endpoint)))]
 
 
 def _register(

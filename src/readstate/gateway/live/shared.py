@@ -95,7 +95,7 @@ class SharedStreams:
 
     async def _redeem(self, request: Request, ticket: str) -> SharedStream:
         """Open a stream with the ticket. Where its token has a stream already, that one serves the window."""
-        metadata = (("authorization", f"Ticket {ticket}"), ("x-request-id", request.id))
+        metadata = (("authorization", f"Ticket {ticket}"), *request.about())
         stream = SharedStream()
         opened: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         stream.reading = asyncio.create_task(self._read_redeemed(stream, metadata, opened), name="unread stream")

@@ -11,5 +11,6 @@ from readstate.rpc.interceptors.bounded_time import bounded_time
 from readstate.rpc.interceptors.limiter import Limiter
 from readstate.rpc.interceptors.report_errors import report_errors
 from readstate.rpc.interceptors.share import Share
+from readstate.rpc.interceptors.tracing import traced
 
-__all__ = ["Limiter", "Share", "access_log", "authenticate", "authorize", "bounded_time", "report_errors"]
+__all__ = ["Limiter", "Share", "access_log", "authenticate", "authorize", "bounded_time", "report_errors", "traced"]

@@ -45,6 +45,7 @@ def access_log(metrics: Metrics, successes: float) -> Interceptor:
             code = grpc.StatusCode.INTERNAL
             raise
         finally:
+            call.code = code
             seconds = time.perf_counter() - started
             count(call.method.name, code.name).inc()
             latency(call.method.name).observe(seconds)
@@ -53,12 +54,12 @@ def access_log(metrics: Metrics, successes: float) -> Interceptor:
             quiet = not call.method.access.token or reason == Overloaded.reason
             level = logging.DEBUG if quiet else logging.INFO
             if written[level] and (code is not grpc.StatusCode.OK or chosen(call.request_id, successes)):
-                _log(level, call, code, reason, seconds)
+                _log(level, call, reason, seconds)
 
     return interceptor
 
 
-def _log(level: int, call: Call, code: grpc.StatusCode, reason: str | None, seconds: float) -> None:
+def _log(level: int, call: Call, reason: str | None, seconds: float) -> None:
     claims, member = call.claims, call.member
     log.log(
         level,
@@ -66,7 +67,7 @@ def _log(level: int, call: Call, code: grpc.StatusCode, reason: str | None, seco
         request_id=call.request_id,
         trace_id=call.trace.trace_id if call.trace else None,
         method=call.method.name,
-        code=code.name,
+        code=call.code.name,
         reason=reason,
         ms=round(seconds * 1000, 2),
         user=printable(claims.user_id) if claims else None,

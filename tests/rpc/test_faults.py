@@ -170,6 +170,7 @@ async def test_a_client_that_goes_away_is_no_error_of_ours(logged: Callable[[], 
         async with watching_without_reading(server):
             pass  # and the server drains before it notices
     lines = [json.loads(line) for line in logged().splitlines()]
+    lines = [line for line in lines if line["event"] != "slow statement"]  # this machine may be busy
     assert {line["level"] for line in lines} == {"info", "debug"}  # the calls are to health
     assert [line["code"] for line in lines if line["event"] == "call"] == ["CANCELLED"] * 2
 

@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 IMAGE ?= readstate
+DOCS_VENV := .venv-docs
+DOCS_STAMP := $(DOCS_VENV)/.installed
 
 # Which Python makes .venv; `make PYTHON=/path/to/python3 run` names another.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: help run test lint proto bench chaos image
+.PHONY: help run test lint proto bench chaos docs image
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,6 +41,9 @@ chaos: $(STAMP) ## faults, floods and greedy tenants; SHORT=1 for the short vers
 	@READSTATE_CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest tests/chaos --timeout 600 $(ARGS); \
 	status=$$?; $(BIN)/python -m tests.chaos.page; exit $$status
 
+docs: $(DOCS_STAMP) ## this documentation as a site in website/build/site; needs npm
+	@exec $(DOCS_VENV)/bin/python -m website
+
 # HEALTHCHECK is no part of the OCI format, hence `--format docker` for the tools whose default that is.
 image: ## the container image; CA=/path/to/ca.pem where pip needs one more CA certificate
 	@if docker info >/dev/null 2>&1; then build="docker build"; \
@@ -61,3 +66,10 @@ $(STAMP): requirements/dev.txt requirements/protoc.txt pyproject.toml
 	else \
 	    echo "Python 3.11 or newer is needed; looked for: $(PYTHON)" >&2; \
 	fi; exit 1
+
+# An environment of its own: nobody who runs or tests the service installs what builds the site.
+$(DOCS_STAMP): requirements/docs.txt | $(STAMP)
+	@echo "making $(DOCS_VENV) from requirements/docs.txt: once"
+	@$(BIN)/python -m venv --clear $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@

@@ -75,8 +75,6 @@ def _run(arguments: argparse.Namespace) -> None:
     report.write_json(RESULTS / f"{name}.json", results)
     (RESULTS / f"{name}.md").write_text(table)
     plot.draw(found, results["machine"], RESULTS, name)
-    if name == "latest" and not report.put_into_readme(table):
-        say("README.md has no place for the table: <!-- bench --> … <!-- /bench -->")
     say(f"written: {RESULTS.name}/{name}.json, .md, .svg, .png")
 
 

@@ -1,18 +1,15 @@
-"""Writes what was found: JSON with every raw figure, and the tables of the README."""
+"""Writes what was found: JSON with every raw figure, and the tables of the page on performance."""
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from bench.bars import BARS
-from bench.plan import LABELS, ROOT, Case
+from bench.plan import LABELS, Case
 from bench.summary import Lines, Spread
 
-README: Final = ROOT / "README.md"
 _REACHED: Final = {True: "reached", False: "not reached", None: ""}
-_PLACE: Final = re.compile(r"(<!-- bench -->).*?(<!-- /bench -->)", re.DOTALL)
 
 
 def write_json(path: Path, results: dict[str, Any]) -> None:
@@ -80,12 +77,3 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
     if len(lines) == 2:
         return ""
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def put_into_readme(text: str) -> bool:
-    """Replace what stands between the marks `<!-- bench -->` and `<!-- /bench -->`; False if there are none."""
-    old = README.read_text()
-    new = _PLACE.sub(lambda place: f"{place[1]}\n{text}{place[2]}", old)
-    if new != old:
-        README.write_text(new)
-    return _PLACE.search(old) is not None

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Final
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "Start": ("index.md", "tutorial.md", "how-it-works.md", "comparison.md"),
+    "Start": ("index.md", "tutorial.md", "demo.md", "how-it-works.md", "comparison.md"),
     "Use": (
         "rest.md",
         "reading-back.md",
+        "live.md",
+        "bell.md",
         "notifications.md",
         "clients.md",
         "identity.md",

@@ -13,7 +13,7 @@ import pytest
 from tests.serving import run, serving
 
 RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app"
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploying.md"
 DEFAULTS = """
 SELECT setconfig FROM pg_db_role_setting
  WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -32,8 +32,8 @@ async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Recor
 
 @pytest.fixture
 async def as_app(database_url: str) -> AsyncIterator[str]:
-    """The URL of the database for a role that has the rights of the README, and no other."""
-    assert RIGHTS in README.read_text()
+    """The URL of the database for a role that has the rights of the page, and no other."""
+    assert RIGHTS in PAGE.read_text()
     role = f"app_{uuid4().hex}"
     async with connected(database_url) as owner:
         await owner.execute(f"CREATE ROLE {role} LOGIN")

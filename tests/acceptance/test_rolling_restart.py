@@ -20,15 +20,15 @@ from tests.serving import Serving, gateway_to, serving
 
 EVENTS = 2000
 SETTLED_SECONDS = 2
-"""What the README asks for between two servers: clients find one that is back within a second."""
+"""What the pages ask for between two servers: clients find one that is back within a second."""
 DRAIN = {"READSTATE_DRAIN_DELAY": "1.5"}
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
 
 
 def service_config() -> str:
-    """What the README tells those who bring a channel of their own."""
-    found = re.search(r"```json\n(\{\n  \"loadBalancingConfig\".*?)```", README.read_text(), re.DOTALL)
+    """What the page tells those who bring a channel of their own."""
+    found = re.search(r"```json\n(\{\n  \"loadBalancingConfig\".*?)```", PAGE.read_text(), re.DOTALL)
     assert found is not None
     return found[1]
 

@@ -18,7 +18,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "errors.md",
     ),
     "References": ("reference/*.md",),
-    "Operate": ("settings.md", "deploying.md", "operating/*.md", "sizing.md"),
+    "Operate": ("settings.md", "deploying.md", "manifests.md", "transcoding.md", "operating/*.md", "sizing.md"),
     "Trust": ("reliability.md", "performance.md", "benchmark.md", "security.md"),
     "Project": ("contributing.md", "changelog.md"),
     "Decisions": ("decisions/*.md",),

@@ -17,6 +17,8 @@ ELSEWHERE: Final = {
     "CHANGELOG.md": "changelog.md",
     "clients/typescript/README.md": "reference/typescript.md",
     "bench/README.md": "benchmark.md",
+    "deploy/README.md": "manifests.md",
+    "deploy/transcoding/README.md": "transcoding.md",
     "protos/readstate/v1": "reference/grpc.md",
     "src/readstate/gateway/openapi.yaml": "reference/rest.md",
 }

@@ -16,7 +16,7 @@ PAGES: Final = [
 ]
 
 _BLOCK: Final = re.compile(
-    r"^(?P<mark><!-- not run: (?P<reason>[^>]+) -->\n)?(?P<indent> *)```(?P<language>sh|shell|bash|console)\n"
+    r"^(?P<mark> *<!-- not run: (?P<reason>[^>]+) -->\n)?(?P<indent> *)```(?P<language>sh|shell|bash|console)\n"
     r"(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )

@@ -8,7 +8,7 @@ from tests.faults.pgbouncer import pgbouncer
 from tests.serving import Serving, run, serving
 
 SETTING = "READSTATE_STATEMENT_CACHE_SIZE"
-EVENTS = 400
+EVENTS = 200
 
 
 async def prepared(server: Serving) -> ReadState:

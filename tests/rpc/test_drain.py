@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readstate.client import ReadState
 from readstate.config import ServerSettings
-from readstate.errors import ServerEnded, Unavailable
+from readstate.errors import OutOfTime, ServerEnded, Unavailable
 from readstate.model import MarkResult
 from readstate.rpc import server as server_module
 from readstate.server import app
@@ -78,9 +78,11 @@ def watching(channel: grpc.aio.Channel) -> Any:
 
 async def refused(client: ReadState) -> bool:
     try:
-        await client.mark_unread([1], timeout=4)
+        await client.mark_unread([1], timeout=1)
     except Unavailable:
         return True
+    except OutOfTime:  # it waits for the health of a connection that was made at the very end
+        return False
     return False
 
 

@@ -103,7 +103,8 @@ async def test_greedy_tenant_with_many_calls(trial: Trial, database_url: str) ->
             await asyncio.sleep(2)
             yield
 
-    await stays_calm(trial, server, attack, share=share(trial))
+    # With grpcio a flood waits inside grpc-core, in one line for all: docs/decisions/0019-fair-batches.md.
+    await stays_calm(trial, server, attack, share=None if trial.engine == "grpcio" else share(trial))
     await trial.judge(database_url, unrecorded=[GREEDY])
 
 

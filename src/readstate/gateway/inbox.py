@@ -20,6 +20,7 @@ from readstate.v1.system_events_pb2_grpc import SystemEventServiceStub
 ROOT: Final = "/v1/system-events"
 
 _REFUSED: Final = pb.ListSystemEventsRequest(page_size=-1)
+_NOTHING_TO_MARK: Final = pb.MarkAllReadRequest()
 _NOT_A_NUMBER: Final = -1
 _BOOLEANS: Final = {"true": True, "false": False}
 
@@ -47,7 +48,10 @@ def routes(upstream: Upstream) -> Routes:
         return validated(_json(write.readers(reply)), request)
 
     async def mark_all_read(request: Request) -> Response:
-        message = pb.MarkAllReadRequest(up_to=_up_to(request.body))
+        try:
+            message = pb.MarkAllReadRequest(up_to=_up_to(request.body))
+        except Unsayable as found:
+            await refuse(found, upstream, stub.MarkAllRead, _NOTHING_TO_MARK, request)
         reply, headers = await upstream.call_once(stub.MarkAllRead, message, request)
         undo_token = write.optional(reply, "undo_token")
         return JSONResponse(_changes(reply) | {"undo_token": undo_token}, headers=headers)
@@ -124,12 +128,16 @@ def _event_id(text: str) -> int:
 
 
 def _up_to(body: bytes) -> int | None:
-    """The position that the body names; None where it names none."""
+    """The position that the body names; None where it names none.
+
+    Raises:
+        Unsayable: it is no position.
+    """
     up_to = (json_object(body) or {}).get("up_to")
-    if up_to is None:
-        return None
     # Not isinstance: True is an int.
-    return max(_NOT_A_NUMBER, min(up_to, LARGEST_ID)) if type(up_to) is int else _NOT_A_NUMBER
+    if up_to is None or (type(up_to) is int and 0 <= up_to <= LARGEST_ID):
+        return up_to
+    raise Unsayable("up_to", "must be a whole number from 0 to 9223372036854775807")
 
 
 def _undo_token(body: bytes) -> str:

@@ -15,7 +15,7 @@ class Load:
     p50_ms: float | None
     p99_ms: float | None
     failures: dict[str, int] = field(default_factory=dict)
-    """How many calls failed, by code."""
+    """How many calls failed, by code and message."""
 
 
 @dataclass(frozen=True)

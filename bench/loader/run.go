@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
@@ -31,7 +30,7 @@ type worker struct {
 	connection *grpc.ClientConn
 	contexts   []context.Context // with the metadata of its members, in turn
 	took       []time.Duration   // of the calls that succeeded
-	failures   map[codes.Code]int
+	failures   map[string]int    // by code and message
 }
 
 func run(p plan) (found, error) {
@@ -44,7 +43,7 @@ func run(p plan) (found, error) {
 		workers[i] = &worker{
 			connection: connections[i%len(connections)],
 			contexts:   p.contexts(i),
-			failures:   map[codes.Code]int{},
+			failures:   map[string]int{},
 		}
 	}
 	var next atomic.Int64
@@ -106,7 +105,8 @@ func (w *worker) work(p plan, next *atomic.Int64, start time.Time) {
 		began := time.Now()
 		err := w.call(w.contexts[k%len(w.contexts)], p.method, p.requests[n%len(p.requests)])
 		if err != nil {
-			w.failures[status.Code(err)]++
+			reported := status.Convert(err)
+			w.failures[reported.Code().String()+": "+reported.Message()]++
 			continue
 		}
 		w.took = append(w.took, time.Since(began))
@@ -125,8 +125,8 @@ func summary(workers []*worker, total time.Duration) found {
 	var took []time.Duration
 	for _, w := range workers {
 		took = append(took, w.took...)
-		for code, n := range w.failures {
-			result.Failures[code.String()] += n
+		for reported, n := range w.failures {
+			result.Failures[reported] += n
 		}
 	}
 	slices.Sort(took)

@@ -92,10 +92,7 @@ async def test_greedy_tenant_with_large_calls(trial: Trial, database_url: str) -
     await trial.judge(database_url, unrecorded=[GREEDY])
 
 
-@row(
-    injected="one organisation keeps 1,500 small calls in flight",
-    expected=f"{UNHARMED}; of grpcio no share is demanded: see decision 19",
-)
+@row(injected="one organisation keeps 1,500 small calls in flight", expected=UNHARMED)
 async def test_greedy_tenant_with_many_calls(trial: Trial, database_url: str) -> None:
     server = await prepared(trial, database_url)
 
@@ -106,8 +103,7 @@ async def test_greedy_tenant_with_many_calls(trial: Trial, database_url: str) ->
             await asyncio.sleep(2)
             yield
 
-    # With grpcio a flood waits inside grpc-core, in one line for all: docs/decisions/0019-fair-batches.md.
-    await stays_calm(trial, server, attack, share=None if trial.engine == "grpcio" else share(trial))
+    await stays_calm(trial, server, attack, share=share(trial))
     await trial.judge(database_url, unrecorded=[GREEDY])
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -56,7 +55,6 @@ WORST = {
 @pytest.mark.alone
 @pytest.mark.parametrize("worst", WORST.values(), ids=WORST)
 async def test_a_greedy_organisation_leaves_others_their_share(database_url: str, worst: Worst) -> None:
-    engine = os.environ.get("READSTATE_ENGINE", "grpcio")
     connection = await asyncpg.connect(database_url)
     await data.load(connection, events=EVENTS, members=MEMBERS)
     await connection.execute(CALM_MEMBERS, CALM_CALLERS)
@@ -71,9 +69,7 @@ async def test_a_greedy_organisation_leaves_others_their_share(database_url: str
             assert ready
             kept.append(together / alone)
     await connection.close()
-    # With grpcio a flood waits inside grpc-core, in one line for all: docs/decisions/0019-fair-batches.md.
-    if not (worst.in_flight > 1_000 and engine == "grpcio"):
-        assert max(kept) >= KEPT, kept
+    assert max(kept) >= KEPT, kept
 
 
 async def calls_a_second(server: Serving, seconds: float) -> float:

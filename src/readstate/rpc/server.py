@@ -8,6 +8,7 @@ import grpc
 
 from readstate.config import ServerSettings
 from readstate.errors import StartupError
+from readstate.rpc.grpcio import GrpcioServer
 from readstate.rpc.interceptors import Limiter
 from readstate.rpc.tls import server_credentials
 
@@ -63,7 +64,7 @@ def create(settings: ServerSettings, limiter: Limiter | None = None) -> grpc.aio
         StartupError: the engine is not installed.
     """
     if settings.engine == "grpcio":
-        return grpc.aio.server(options=options(settings))
+        return GrpcioServer(options(settings))  # type: ignore[return-value]  # the stubs do not know its base
     try:
         from readstate.rpc.native import NativeServer
     except ImportError as error:

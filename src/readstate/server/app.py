@@ -3,7 +3,7 @@
 import asyncio
 import platform
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -15,14 +15,11 @@ from readstate.config import ServerSettings
 from readstate.errors import ServerEnded
 from readstate.http.admin import admin_app
 from readstate.http.listener import listening
-from readstate.identity.directory import ClaimsDirectory, DatabaseDirectory, Directory
-from readstate.identity.organizations import OrganizationIds
-from readstate.identity.signing_keys import KeySource, key_source
-from readstate.identity.tickets import TICKET_SECONDS, Tickets
-from readstate.identity.tokens import TokenVerifier
+from readstate.identity.signing_keys import key_source
 from readstate.rpc import health_proto, interceptors, server
 from readstate.rpc.access import ACCESS, OPEN_REFLECTION
 from readstate.rpc.adapter import Registrar
+from readstate.rpc.call import Interceptor
 from readstate.rpc.directory.service import DirectoryService
 from readstate.rpc.health import HealthService, register_health
 from readstate.rpc.idempotency import Idempotency
@@ -31,27 +28,23 @@ from readstate.rpc.reflection import register_reflection
 from readstate.rpc.system_events.service import SystemEventService
 from readstate.rpc.unread.hub import Hub
 from readstate.rpc.unread.limit import StreamLimit
-from readstate.rpc.unread.opening import Opening
 from readstate.rpc.unread.service import UnreadService
 from readstate.server import upkeep
+from readstate.server.callers import Callers, callers, from_claims
 from readstate.server.readiness import Readiness
+from readstate.server.stores import Stores, stores_on
 from readstate.server.sweeper import sweeping
 from readstate.store import pool
 from readstate.store.erasure.store import ErasureStore
-from readstate.store.events import EventStore
-from readstate.store.idempotency import IdempotencyStore
 from readstate.store.inbox.store import InboxStore
-from readstate.store.marks.store import MarkStore
-from readstate.store.members import MemberStore
 from readstate.store.migrate import migrate
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.store.read_cursor.tidy import CursorTidier
 from readstate.store.schema import require_usable
-from readstate.store.tickets import TicketStore
 from readstate.store.unread import UnreadStates
 from readstate.telemetry.metrics import Metrics
-from readstate.telemetry.tracing import tracing
+from readstate.telemetry.tracing import Tracing, tracing
 from readstate.v1 import (
     directory_pb2,
     directory_pb2_grpc,
@@ -86,6 +79,17 @@ class RunningServer:
     """Done when the gRPC server has ended, for whatever reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a server is built of, before anything listens."""
+
+    stores: Stores
+    readiness: Readiness
+    hub: Hub
+    grpc_server: grpc.aio.Server
+    registrar: Registrar
+
+
 @asynccontextmanager
 async def running_server(settings: ServerSettings, *, open_reflection: bool = False) -> AsyncIterator[RunningServer]:
     """Migrate the database and listen. On leaving, drain.
@@ -96,92 +100,87 @@ async def running_server(settings: ServerSettings, *, open_reflection: bool = Fa
     """
     metrics = Metrics()
     async with AsyncExitStack() as stack:
-        keys = await stack.enter_async_context(key_source(settings))
-        await _prepare_schema(settings)
-        database = await stack.enter_async_context(pool.connect(settings, metrics.database))
-        members, replies, marks = MemberStore(database), IdempotencyStore(database), MarkStore(database, metrics)
-        directory = _directory(settings, members)
-        health = HealthService(SERVICES)
-        # A connection of its own: what callers do to the pool must not take the server out of rotation.
-        probe = await stack.enter_async_context(pool.connect(settings.model_copy(update={"pool_size": 1})))
-        readiness = Readiness(probe.ping, health.report)
-        verifier = _verifier(settings, keys)
-        _observe(metrics, settings, verifier, directory, database)
-        metrics.ready.set_function(lambda: readiness.ready)
-        from_claims = settings.directory == "claims"
-        watching = await stack.enter_async_context(
-            pool.connect(settings.model_copy(update={"pool_size": WATCHING_POOL}))
-        )
-        hub = Hub(UnreadStates(watching, organization_from_claims=from_claims))
-        ticket_store = TicketStore(database, TICKET_SECONDS)
-        tickets = Tickets(ticket_store, verifier, settings.token_leeway)
-        org_ids = OrganizationIds(members)
-        opening = Opening(tickets, directory, org_ids)
-
-        limiter = interceptors.Limiter(settings.max_in_flight, metrics)
-        traces = await stack.enter_async_context(tracing("readstate", settings.otlp_endpoint, settings.trace_ratio))
-        traced = [interceptors.traced(traces)] if traces else []
-        grpc_server = server.create(settings, limiter)
-        registrar = Registrar(
-            grpc_server,
-            [
-                interceptors.report_errors,
-                *traced,
-                interceptors.access_log(metrics, settings.log_successes),
-                limiter,
-                interceptors.bounded_time(asyncio.get_running_loop()),
-                interceptors.authenticate(verifier),
-                interceptors.Share(settings.max_in_flight, metrics),
-                interceptors.authorize(directory),
-            ],
-            ACCESS | (OPEN_REFLECTION if open_reflection else {}),
-            [
-                interceptors.report_errors,
-                *traced,
-                interceptors.access_log(metrics, settings.log_successes),
-                StreamLimit(settings.max_streams, limiter, metrics),
-                interceptors.authenticate(opening),
-                interceptors.authorize(opening),
-            ],
-        )
-        events = EventStore(database)
-        stack.push_async_callback(marks.drain)
-        stack.push_async_callback(events.drain)
-        idempotency = Idempotency(replies)
-        _register(
-            registrar,
-            SystemEventService(
-                marks,
-                InboxStore(database, organization_from_claims=from_claims),
-                events,
-                org_ids,
-                idempotency,
-                hub,
-                metrics,
-            ),
-            NotificationService(NotificationStore(database), directory, idempotency, hub),
-            UnreadService(hub, opening, tickets, settings.token_leeway),
-            DirectoryService(directory),
-            health,
-        )
-
-        sweeps = members.sweep, replies.sweep, ticket_store.sweep, CursorTidier(database).sweep
-        await stack.enter_async_context(sweeping(*sweeps))
-        hourly = upkeep.pruning(settings, database), ErasureStore(database).sweep
-        await stack.enter_async_context(sweeping(*hourly, every=upkeep.PRUNE_SECONDS))
-        admin_port = await stack.enter_async_context(
-            listening(admin_app(metrics, readiness.is_ready), settings.admin_listen, setting="READSTATE_ADMIN_LISTEN")
-        )
-        await stack.enter_async_context(hub.running())
-        port = server.bind(grpc_server, settings)
-        await stack.enter_async_context(readiness.watching())
-        await grpc_server.start()
-        ended = asyncio.create_task(grpc_server.wait_for_termination(), name="the gRPC server's end")
-        stack.push_async_callback(_drain, settings, readiness, hub, grpc_server, registrar)
+        enter = stack.enter_async_context
+        parts = await _built(stack, settings, metrics, open_reflection=open_reflection)
+        stack.push_async_callback(parts.stores.drain)
+        await enter(_upkeep(settings, parts.stores))
+        admin = admin_app(metrics, parts.readiness.is_ready)
+        admin_port = await enter(listening(admin, settings.admin_listen, setting="READSTATE_ADMIN_LISTEN"))
+        await enter(parts.hub.running())
+        port = server.bind(parts.grpc_server, settings)
+        await enter(parts.readiness.watching())
+        await parts.grpc_server.start()
+        ended = asyncio.create_task(parts.grpc_server.wait_for_termination(), name="the gRPC server's end")
+        stack.push_async_callback(_drain, settings, parts)
         log.info("listening", port=port, admin_port=admin_port)
         yield RunningServer(port, admin_port, metrics, ended)
         if ended.done():
             raise ServerEnded
+
+
+async def _built(stack: AsyncExitStack, settings: ServerSettings, metrics: Metrics, *, open_reflection: bool) -> _Parts:
+    """Connect to what a server needs, and build it. `stack` takes apart what has to be."""
+    enter = stack.enter_async_context
+    keys = await enter(key_source(settings))
+    await _prepare_schema(settings)
+    stores = stores_on(await enter(pool.connect(settings, metrics.database)), metrics)
+    # A connection of its own: what callers do to the pool must not take the server out of rotation.
+    probe = await enter(_connections(settings, 1))
+    watching = await enter(_connections(settings, WATCHING_POOL))
+    traces = await enter(tracing("readstate", settings.otlp_endpoint, settings.trace_ratio))
+
+    who = callers(settings, keys, stores)
+    hub = Hub(UnreadStates(watching, organization_from_claims=from_claims(settings)))
+    health = HealthService(SERVICES)
+    readiness = Readiness(probe.ping, health.report)
+    _observe(metrics, settings, who, stores.database, readiness)
+    limiter = interceptors.Limiter(settings.max_in_flight, metrics)
+    grpc_server = server.create(settings, limiter)
+    calls, lasting = _interceptors(settings, metrics, traces, limiter, who)
+    registrar = Registrar(grpc_server, calls, ACCESS | (OPEN_REFLECTION if open_reflection else {}), lasting)
+    _register(registrar, settings, metrics, stores, who, hub, health)
+    return _Parts(stores, readiness, hub, grpc_server, registrar)
+
+
+def _connections(settings: ServerSettings, number: int) -> AbstractAsyncContextManager[Database]:
+    """Connections that calls do not share."""
+    return pool.connect(settings.model_copy(update={"pool_size": number}))
+
+
+def _interceptors(
+    settings: ServerSettings, metrics: Metrics, traces: Tracing | None, limiter: interceptors.Limiter, who: Callers
+) -> tuple[list[Interceptor], list[Interceptor]]:
+    """Of calls, and of the streams that last. Outermost first."""
+    traced = [interceptors.traced(traces)] if traces else []
+    calls: list[Interceptor] = [
+        interceptors.report_errors,
+        *traced,
+        interceptors.access_log(metrics, settings.log_successes),
+        limiter,
+        interceptors.bounded_time(asyncio.get_running_loop()),
+        interceptors.authenticate(who.verifier),
+        interceptors.Share(settings.max_in_flight, metrics),
+        interceptors.authorize(who.directory),
+    ]
+    lasting: list[Interceptor] = [
+        interceptors.report_errors,
+        *traced,
+        interceptors.access_log(metrics, settings.log_successes),
+        StreamLimit(settings.max_streams, limiter, metrics),
+        interceptors.authenticate(who.opening),
+        interceptors.authorize(who.opening),
+    ]
+    return calls, lasting
+
+
+@asynccontextmanager
+async def _upkeep(settings: ServerSettings, stores: Stores) -> AsyncIterator[None]:
+    """What is deleted every minute, and every hour."""
+    database = stores.database
+    minutely = stores.members.sweep, stores.replies.sweep, stores.tickets.sweep, CursorTidier(database).sweep
+    hourly = upkeep.pruning(settings, database), ErasureStore(database).sweep
+    async with sweeping(*minutely), sweeping(*hourly, every=upkeep.PRUNE_SECONDS):
+        yield
 
 
 async def _prepare_schema(settings: ServerSettings) -> None:
@@ -191,58 +190,47 @@ async def _prepare_schema(settings: ServerSettings) -> None:
     await require_usable(url)
 
 
-def _verifier(settings: ServerSettings, keys: KeySource) -> TokenVerifier:
-    return TokenVerifier(
-        keys,
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-        leeway=settings.token_leeway,
-        org_claim=settings.token_org_claim,
-    )
-
-
-def _directory(settings: ServerSettings, members: MemberStore) -> Directory:
-    if settings.directory == "database":
-        return DatabaseDirectory(members)
-    return ClaimsDirectory(members, start_read=settings.start_read)
-
-
 def _observe(
-    metrics: Metrics, settings: ServerSettings, verifier: TokenVerifier, directory: Directory, database: Database
+    metrics: Metrics, settings: ServerSettings, who: Callers, database: Database, readiness: Readiness
 ) -> None:
     python = platform.python_version()
     metrics.build.info({"version": version("readstate"), "engine": settings.engine, "python": python})
-    metrics.count_cache("token", lambda: verifier.cache_hits, lambda: verifier.cache_misses)
-    metrics.count_cache("member", lambda: directory.look_ups[0], lambda: directory.look_ups[1])
+    metrics.count_cache("token", lambda: who.verifier.cache_hits, lambda: who.verifier.cache_misses)
+    metrics.count_cache("member", lambda: who.directory.look_ups[0], lambda: who.directory.look_ups[1])
     metrics.pool.labels("open").set_function(lambda: database.connections[0])
     metrics.pool.labels("idle").set_function(lambda: database.connections[1])
+    metrics.ready.set_function(lambda: readiness.ready)
 
 
 def _register(
     registrar: Registrar,
-    events: SystemEventService,
-    notifications: NotificationService,
-    unread: UnreadService,
-    directory: DirectoryService,
+    settings: ServerSettings,
+    metrics: Metrics,
+    stores: Stores,
+    who: Callers,
+    hub: Hub,
     health: HealthService,
 ) -> None:
+    idempotency = Idempotency(stores.replies)
+    inbox = InboxStore(stores.database, organization_from_claims=from_claims(settings))
+    events = SystemEventService(stores.marks, inbox, stores.events, who.org_ids, idempotency, hub, metrics)
+    notifications = NotificationService(NotificationStore(stores.database), who.directory, idempotency, hub)
+    unread = UnreadService(hub, who.opening, who.tickets, settings.token_leeway)
     system_events_pb2_grpc.add_SystemEventServiceServicer_to_server(events, registrar)
     notifications_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, registrar)
     unread_pb2_grpc.add_UnreadServiceServicer_to_server(unread, registrar)
-    directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, registrar)
+    directory_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryService(who.directory), registrar)
     register_health(registrar, health)
     register_reflection(registrar, (*SERVICES, health_proto.SERVICE))
     registrar.refuse_unknown_methods()
 
 
-async def _drain(
-    settings: ServerSettings, readiness: Readiness, hub: Hub, grpc_server: grpc.aio.Server, registrar: Registrar
-) -> None:
+async def _drain(settings: ServerSettings, parts: _Parts) -> None:
     log.info("draining")
-    await readiness.drain()
+    await parts.readiness.drain()
     await asyncio.sleep(settings.drain_delay)
-    await hub.drain()
-    registrar.end_streams()
-    await grpc_server.stop(settings.drain_grace)
-    await registrar.idle(seconds=2)
+    await parts.hub.drain()
+    parts.registrar.end_streams()
+    await parts.grpc_server.stop(settings.drain_grace)
+    await parts.registrar.idle(seconds=2)
     log.info("stopped")

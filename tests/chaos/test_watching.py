@@ -37,7 +37,7 @@ def addresses(servers: Sequence[Server]) -> str:
 
 async def seats(trial: Trial, target: str) -> list[Seat]:
     """Each channel chooses a server for itself, for every stream anew."""
-    found = []
+    found: list[Seat] = []
     for _ in range(WATCHERS // WATCHERS_ON_A_CHANNEL):
         options = [*channels.options(target, {}), ("grpc.use_local_subchannel_pool", 1)]
         channel = await trial.enter(grpc.aio.insecure_channel(target, options))

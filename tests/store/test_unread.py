@@ -21,7 +21,7 @@ from readstate.store.members import MemberStore
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.store.retention.events import EventPruner
-from readstate.store.unread import Known, UnreadStates
+from readstate.store.unread import Known, Question, UnreadStates
 from tests.store.data import Connection
 
 ORGS = [f"org{number}" for number in range(4)]
@@ -85,7 +85,7 @@ async def test_what_is_told_of_changes_makes_the_whole(world: World, database: D
     known = {member: Known(member) for member in world.members}
 
     async def told() -> dict[OrgMember, InboxState | None]:
-        known.update(await states.changed(list(known.values())))
+        known.update(await states.changed(Question(list(known.values()))))
         return {member: each.state for member, each in known.items()}
 
     for _ in range(40):
@@ -96,27 +96,27 @@ async def test_what_is_told_of_changes_makes_the_whole(world: World, database: D
         truth = await world.states()
         assert found == truth
         assert [state and state.versions for state in found.values()] == [s.versions for s in truth.values()]
-        assert await states.changed(list(known.values())) == {}
-        assert await states.changed([Known(member) for member in known]) == known
+        assert await states.changed(Question(list(known.values()))) == {}
+        assert await states.changed(Question([Known(member) for member in known])) == known
 
 
 async def test_only_who_differs_is_told(world: World, database: Database, marks: MarkStore) -> None:
     states = UnreadStates(database)
-    known = await states.changed([Known(member) for member in world.members])
+    known = await states.changed(Question([Known(member) for member in world.members]))
     member = world.members[-1]
     await marks.mark_read(member, [1])
-    changed = await states.changed(list(known.values()))
+    changed = await states.changed(Question(list(known.values())))
     assert changed.keys() == {member}
 
 
 async def test_who_knows_less_than_others_of_the_organisation_is_told(world: World, database: Database) -> None:
     """As a stream that opens: it reads, then an event comes, its neighbours are told, and it is published."""
     states, events = UnreadStates(database), EventStore(database)
-    before = await states.changed([Known(member) for member in world.members])
+    before = await states.changed(Question([Known(member) for member in world.members]))
     await events.record(ORGS[1], [EVENT])
-    known = before | await states.changed(list(before.values()))
+    known = before | await states.changed(Question(list(before.values())))
     late = next(member for member in known if known[member] != before[member])
-    changed = await states.changed([*(known | {late: before[late]}).values()])
+    changed = await states.changed(Question([*(known | {late: before[late]}).values()]))
     assert changed[late] == known[late]
 
 

@@ -1,6 +1,6 @@
 """What watched members have not read: asked for all of them at once, and only what differs from what is known."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from readstate.errors import MemberMoved, NoOrganization, ReadStateError, UnknownUser
@@ -58,12 +58,24 @@ class Known(NamedTuple):
     """Of the organisation, when the state was read. A count may change with it and with nothing else."""
 
 
-class _Stream(NamedTuple):
-    head: int
-    pruned_seq: int
+class Question:
+    """What is known of some members, written down for the database. Where it is the same it is asked again as it is."""
 
+    __slots__ = ("columns", "known")
 
-_UNKNOWN: Final = _Stream(-1, -1)
+    def __init__(self, known: Sequence[Known]) -> None:
+        self.known = known
+        streams = _streams(known)
+        places = {org_key: place for place, org_key in enumerate(streams, 1)}
+        self.columns = (
+            list(streams),
+            [head for head, _ in streams.values()],
+            [pruned_seq for _, pruned_seq in streams.values()],
+            [places[member.org_key] for member, _, _ in known],
+            [member.member_key for member, _, _ in known],
+            [-1 if state is None else state.events.version for _, state, _ in known],
+            [-1 if state is None else state.versions[2] for _, state, _ in known],
+        )
 
 
 class UnreadStates:
@@ -79,17 +91,18 @@ class UnreadStates:
         """Return once there are states. Raises Migrating."""
         await self._phase.require_finished()
 
-    async def changed(self, known: Sequence[Known]) -> dict[OrgMember, Known]:
-        """What is to be known instead of these, from one snapshot that is taken after the call.
+    async def changed(self, question: Question) -> dict[OrgMember, Known]:
+        """What is to be known instead, from one snapshot that is taken after the call.
 
         States that are as they are known are left out, unless members of one organisation know different heads. One
         that has to be settled first is left out as well. It is settled then, and is there the next time.
         """
+        known = question.known
         if not known:
             return {}
 
         async def work(connection: Connection) -> list[Row]:
-            rows = await connection.rows(FIND_CHANGED, *_columns(known))
+            rows = await connection.rows(FIND_CHANGED, *question.columns)
             for row in rows:
                 if row["behind"]:
                     await settle(connection, known[row["place"] - 1].member)
@@ -106,31 +119,17 @@ class UnreadStates:
         return {members[row["place"] - 1]: _reason(row) for row in rows}
 
 
-def _columns(known: Sequence[Known]) -> Iterator[list[int]]:
-    streams = _streams(known)
-    places = {org_key: place for place, org_key in enumerate(streams, 1)}
-    yield list(streams)
-    yield [stream.head for stream in streams.values()]
-    yield [stream.pruned_seq for stream in streams.values()]
-    yield [places[each.member.org_key] for each in known]
-    yield [each.member.member_key for each in known]
-    yield [-1 if each.state is None else each.state.events.version for each in known]
-    yield [
-        -1 if each.state is None or each.state.notifications is None else each.state.notifications.version
-        for each in known
-    ]
+def _streams(known: Sequence[Known]) -> dict[int, tuple[int, int]]:
+    """Of each organisation the head and `pruned_seq` that all of these members know.
 
-
-def _streams(known: Sequence[Known]) -> dict[int, _Stream]:
-    """Of each organisation what all of these members know. Where they differ, nothing: then each of them is told.
-
-    A stream that opens may have read an older head than its neighbours, and be published after they were.
+    Where they differ the head is -1: then each of them is told. A stream that opens may have read an older head than
+    its neighbours know, and be published after they were.
     """
-    streams: dict[int, _Stream] = {}
+    streams: dict[int, tuple[int, int]] = {}
     for member, state, pruned_seq in known:
-        stream = _UNKNOWN if state is None else _Stream(state.events.head, pruned_seq)
+        stream = -1 if state is None else state.events.head, pruned_seq
         if streams.setdefault(member.org_key, stream) != stream:
-            streams[member.org_key] = _UNKNOWN
+            streams[member.org_key] = -1, -1
     return streams
 
 

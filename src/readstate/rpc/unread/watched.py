@@ -1,7 +1,6 @@
 """A member whose state is being told: the newest state, and who waits for the next one."""
 
-import asyncio
-
+from readstate.changes import Changes
 from readstate.errors import ReadStateError, StateLost
 from readstate.model import InboxState, OrgMember
 from readstate.store.unread import Known
@@ -10,7 +9,7 @@ from readstate.store.unread import Known
 class Watched:
     """Shared by all streams of the member. Times are those of the event loop."""
 
-    __slots__ = ("_changed", "_taken_at", "ended", "known", "org_id", "streams")
+    __slots__ = ("_taken_at", "changes", "ended", "known", "org_id", "streams")
 
     def __init__(self, member: OrgMember, org_id: str) -> None:
         self.known = Known(member)
@@ -19,7 +18,8 @@ class Watched:
         self.ended: ReadStateError | None = None
         """Why all streams of the member end."""
         self._taken_at = 0.0
-        self._changed = asyncio.Event()
+        self.changes = Changes()
+        """Each `publish` and `end` that tells anything."""
 
     @property
     def member(self) -> OrgMember:
@@ -44,22 +44,14 @@ class Watched:
             if newer or (asked_at >= self._taken_at and found != self.known):
                 self.known, self._taken_at = found, now
                 if state != before:
-                    self._tell()
+                    self.changes.tell()
         elif asked_at >= self._taken_at:
             self.end(StateLost())
 
     def end(self, reason: ReadStateError) -> None:
         """End all streams of the member."""
         self.ended = reason
-        self._tell()
-
-    async def changes(self) -> None:
-        """Wait for the next `publish` or `end` that tells anything."""
-        await self._changed.wait()
-
-    def _tell(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.changes.tell()
 
 
 def _not_older(state: InboxState, than: InboxState) -> bool:

@@ -13,8 +13,10 @@ from bench.plan import BEFORE, CALLS, CONTENDERS, FULL, LEVELS, QUICK, RESULTS, 
 from bench.run import Wanted, run
 from readstate.errors import StartupError
 
-PARTS = (*CONTENDERS, "slow-disk", "reading", "growth")
-"""`slow-disk` is a part of what the contenders do, and the last two are measured by themselves."""
+ALONE = ("reading", "watching", "growth")
+"""Measured by themselves."""
+PARTS = (*CONTENDERS, "slow-disk", *ALONE)
+"""`slow-disk` is a part of what the contenders do."""
 
 
 def _parts(text: str) -> list[str]:
@@ -87,11 +89,11 @@ def _wanted(arguments: argparse.Namespace, *, is_part: bool) -> Wanted:
         raise BenchError(f"{', '.join(BEFORE)}: only with --before COMMIT")
     chosen = [case for case in cases() if case.contender in parts and _matches(case, arguments, parts)]
     # They have no level and no ids: who asks for some of those asks for cases.
-    alone = {part for part in ("reading", "growth") if part in parts and (not is_part or arguments.only)}
+    alone = {part for part in ALONE if part in parts and (not is_part or arguments.only)}
     if not chosen and not alone:
         raise BenchError("nothing to measure")
     before = arguments.before if any(case.contender in BEFORE for case in chosen) else None
-    return Wanted(replace(plan, **given), chosen, before, "reading" in alone, "growth" in alone)
+    return Wanted(replace(plan, **given), chosen, before, *(part in alone for part in ALONE))
 
 
 def _matches(case: Case, arguments: argparse.Namespace, parts: list[str]) -> bool:

@@ -24,6 +24,41 @@ class Bar:
         return "" if self.limit is None else f"{'≥' if self.at_least else '≤'} {self.limit:,g}"
 
 
+def _watching(engine: str) -> tuple[Bar, ...]:
+    """Of watchers on one engine."""
+    return (
+        Bar(
+            f"heard_{engine}", "1,000 watchers", f"ms from a record's reply to all, p99, {engine}", 500, at_least=False
+        ),
+        Bar(
+            f"heard_busy_vs_quiet_{engine}",
+            "1,000 watchers",
+            f"the same: beside 500 marks a second ÷ quiet, {engine}",
+            2,
+            at_least=False,
+        ),
+        Bar(
+            f"mark_beside_streams_{engine}",
+            "64 in flight",
+            f"p99 of MarkRead: beside 10,000 streams ÷ without, {engine}",
+            1.5,
+            at_least=False,
+        ),
+        Bar(f"kb_stream_{engine}", "memory", f"kB of the server for a stream, {engine}", 30, at_least=False),
+        Bar(f"kb_window_{engine}", "memory", f"kB of the gateway for a window, {engine}", 40, at_least=False),
+        Bar(
+            f"kb_window_own_{engine}",
+            "memory",
+            f"the same, if its token has no other, {engine}",
+            40,
+            at_least=False,
+        ),
+        Bar(
+            f"database_cores_{engine}", "10,000 streams", f"cores of PostgreSQL for them, {engine}", 0.1, at_least=False
+        ),
+    )
+
+
 BARS: Final = (
     Bar("cpu_go_vs_native_256", "256 in flight", "CPU a call: Go peer ÷ native", 3),
     Bar("native_vs_go_256", "256 in flight", "calls/s: native ÷ Go peer", 2.0),
@@ -78,4 +113,6 @@ BARS: Final = (
     Bar("bytes_after_mark_all", "storage", "bytes a member after mark-all over 10⁶ events", 200, at_least=False),
     Bar("p50_growth_1e7_vs_1e5", "10⁷ marks stored ÷ 10⁵", "p50 of MarkRead", 1.3, at_least=False),
     Bar("bytes_per_mark", "storage", "bytes a mark, table and index", 100, at_least=False),
+    *_watching("native"),
+    *_watching("grpcio"),
 )

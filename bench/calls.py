@@ -80,8 +80,6 @@ def _list(case: Case, contender: Contender) -> Arranged:
 
 def _record(case: Case, contender: Contender) -> Arranged:
     org_id = f"recorded-{next(_organizations)}"
-    event = pb.NewSystemEvent(type="bucket.created", title="A bucket was created")
-    event.payload.update({"bucket_id": 1, "region": "eu-central"})
     database = contender.site.database
 
     def verify(load: Load) -> None:
@@ -90,7 +88,7 @@ def _record(case: Case, contender: Contender) -> Arranged:
         _require(case, database.value(stored, org_id), load.calls)
 
     token = contender.site.token("producer", scope="system_events:write")
-    requests = load_grpc.request(pb.RecordSystemEventsRequest(org_id=org_id, events=[event]))
+    requests = load_grpc.request(pb.RecordSystemEventsRequest(org_id=org_id, events=[new_event()]))
     return Arranged((), [token], "RecordSystemEvents", requests, verify)
 
 
@@ -132,6 +130,13 @@ _ARRANGE: Final[dict[str, Callable[[Case, Contender], Arranged]]] = {
 
 def _tokens(callers: Sequence[Caller], contender: Contender) -> list[str]:
     return [contender.site.token(caller.user_id) for caller in callers]
+
+
+def new_event() -> pb.NewSystemEvent:
+    """As producers record it."""
+    event = pb.NewSystemEvent(type="bucket.created", title="A bucket was created")
+    event.payload.update({"bucket_id": 1, "region": "eu-central"})
+    return event
 
 
 def bearer(token: str) -> list[tuple[str, str]]:

@@ -49,12 +49,12 @@ def started(names: set[str], site: Site, before: Earlier | None) -> Iterator[dic
         for name in _PEERS.keys() & names:
             found[name] = stack.enter_context(_peer(name, site))
         if "gateway" in names:
-            found["gateway"] = stack.enter_context(_gateway(found["native"]))
+            found["gateway"] = stack.enter_context(gateway(found["native"]))
         if before is not None and names & set(BEFORE):
             source = {"PYTHONPATH": str(before.source)}
             server = stack.enter_context(readstate("native", before.site, name="before", ours=source))
-            gateway = stack.enter_context(_gateway(server, name="before-gateway", ours=source))
-            found |= {"before": server, "before-gateway": gateway}
+            front = stack.enter_context(gateway(server, name="before-gateway", ours=source))
+            found |= {"before": server, "before-gateway": front}
         if "pgbench" in names:
             found["pgbench"] = Contender(site, 0, (), 0)
         yield found
@@ -74,7 +74,8 @@ def readstate(engine: str, site: Site, *, name: str | None = None, ours: Mapping
 
 
 @contextmanager
-def _gateway(upstream: Contender, *, name: str = "gateway", ours: Mapping[str, str] = {}) -> Iterator[Contender]:
+def gateway(upstream: Contender, *, name: str = "gateway", ours: Mapping[str, str] = {}) -> Iterator[Contender]:
+    """Our gateway, in front of one of our servers."""
     port = free_port()
     settings = {
         "READSTATE_UPSTREAM": f"127.0.0.1:{upstream.port}",

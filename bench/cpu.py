@@ -44,11 +44,11 @@ def _accounts(service: Sequence[int], database: int) -> tuple[float, float, floa
     """CPU seconds of the service, of PostgreSQL, and of all that is not the benchmark's."""
     machine = psutil.cpu_times()
     # PostgreSQL, the contenders and the load generators are all below this process.
-    others = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - _used(os.getpid())
-    return _used(*service), _used(database), others
+    others = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - used(os.getpid())
+    return used(*service), used(database), others
 
 
-def _used(*roots: int) -> float:
+def used(*roots: int) -> float:
     """CPU seconds of these processes and of all below them, those that have ended included."""
     processes = [process for root in roots for process in _family(root)]
     total = 0.0

@@ -32,9 +32,9 @@ def marks(ids: int) -> Path:
     return path
 
 
-def request(message: Message) -> Path:
+def request(message: Message, *, name: str = "call") -> Path:
     """A file with this call alone, which is sent again and again."""
-    path = BUILD / "call.bin"
+    path = BUILD / f"{name}.bin"
     write(path, [message])
     return path
 
@@ -61,16 +61,22 @@ def call(
     level: int,
     seconds: float | None = None,
     calls: int | None = None,
+    rate: int | None = None,
 ) -> Load:
     """Call a method for `seconds`, or `calls` times, `level` calls in flight. Every call begun is waited for.
 
     The calls in flight share the tokens: each has one of its own where there are as many, and one alone takes them in
-    turn.
+    turn. Where there is a `rate`, so many are begun in a second.
     """
-    path = BUILD / "tokens.txt"
-    path.write_text("\n".join(tokens))
-    command = [*build.loader(), "-target", f"127.0.0.1:{port}", "-method", SYSTEM_EVENTS + method]
-    command += ["-requests", str(requests), "-tokens", str(path)]
+    command = [*loader(port, requests, tokens), "-method", SYSTEM_EVENTS + method]
     command += ["-level", str(level), "-connections", str(min(level, CONNECTIONS))]
     command += ["-time", f"{seconds}s"] if seconds is not None else ["-calls", str(calls)]
+    command += ["-rate", str(rate)] if rate is not None else []
     return Load(**json.loads(run(command, seconds=(seconds or 0) + 60)))
+
+
+def loader(port: int, requests: Path, tokens: Sequence[str]) -> list[str]:
+    """The command, with what it always needs."""
+    path = BUILD / f"tokens-{port}-{len(tokens)}.txt"  # another loader may run that has others
+    path.write_text("\n".join(tokens))
+    return [*build.loader(), "-target", f"127.0.0.1:{port}", "-requests", str(requests), "-tokens", str(path)]

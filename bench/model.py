@@ -78,3 +78,26 @@ class ReadBack:
     readings: list[Reading]
     bytes_after_mark_all: float
     """Kept for a member: row and index entries."""
+
+
+@dataclass
+class Watching:
+    """What streams cost, and how soon they tell. One value for each round, or for each time."""
+
+    engine: str
+    heard_ms: list[float] = field(default_factory=list)
+    """p99 from a record's reply until a watcher has heard of it."""
+    heard_busy_ms: list[float] = field(default_factory=list)
+    """The same while members mark."""
+    mark_ms: list[float] = field(default_factory=list)
+    """p99 of MarkRead, without streams."""
+    mark_beside_ms: list[float] = field(default_factory=list)
+    """The same beside many streams."""
+    kb_stream: float = 0
+    """Memory of the server for a stream."""
+    kb_window: float = 0
+    """Memory of the gateway for a window whose token has many."""
+    kb_window_own: float = 0
+    """The same for one whose token has no other."""
+    database_cores: float = 0
+    """That PostgreSQL uses for many streams of which nothing is asked."""

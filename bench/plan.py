@@ -17,6 +17,7 @@ STRIDE: Final = 1_234_567
 BULK_IDS: Final = 1_000
 """Ids of a large call."""
 
+ENGINES: Final = ("native", "grpcio")
 GRPC: Final = ("native", "grpcio", "go", "naive")
 REST: Final = ("gateway", "express", "fastapi")
 SQL: Final = ("pgbench",)
@@ -104,10 +105,12 @@ class Plan:
     """Numbers of stored marks at which the latency of MarkRead is measured."""
     growth_rounds: int
     """Also the rounds of reading back."""
+    streams: int
+    """How many are open on one server where many are."""
 
 
-FULL: Final = Plan(rounds=3, seconds=5, growth=(100_000, 1_000_000, 10_000_000), growth_rounds=3)
-QUICK: Final = Plan(rounds=1, seconds=2, growth=(100_000, 1_000_000), growth_rounds=1)
+FULL: Final = Plan(rounds=3, seconds=5, growth=(100_000, 1_000_000, 10_000_000), growth_rounds=3, streams=10_000)
+QUICK: Final = Plan(rounds=1, seconds=2, growth=(100_000, 1_000_000), growth_rounds=1, streams=2_000)
 
 
 def cases() -> list[Case]:

@@ -1,4 +1,4 @@
-"""A whole run: the database, the contenders, the rounds, reading back, the growth."""
+"""A whole run: the database, the contenders, the rounds, reading back, watching, the growth."""
 
 import statistics
 import time
@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench import database, growth, machine, reading
+from bench import database, growth, machine, reading, watching
 from bench.before import Earlier, earlier
 from bench.contenders import Contender, started
 from bench.errors import BenchError
 from bench.measure import measure
-from bench.model import GrowthStep, ReadBack, Sample
+from bench.model import GrowthStep, ReadBack, Sample, Watching
 from bench.plan import BUILD, EVENTS, Case, Plan
 from bench.site import Site
 from bench.slow_disk import FLUSH_SECONDS, SlowDisk, slow_disk
@@ -33,6 +33,7 @@ class Wanted:
     before: str | None
     """A commit of this repository."""
     with_reading: bool
+    with_watching: bool
     with_growth: bool
 
 
@@ -54,9 +55,10 @@ def run(wanted: Wanted, say: Say) -> tuple[dict[str, Any], Lines]:
         before = stack.enter_context(earlier(wanted.before, site)) if wanted.before else None
         samples = _rounds(wanted, site, before, disk, say) if wanted.cases else []
         read_back = reading.measure(site, wanted.plan, say) if wanted.with_reading else None
+        watched = watching.measure(site, wanted.plan, say) if wanted.with_watching else []
         steps = growth.measure(site, wanted.plan, say) if wanted.with_growth else []
         found = lines(samples)
-        results = _header(wanted.plan, before, site) | _figures(found, samples, steps, read_back)
+        results = _header(wanted.plan, before, site) | _figures(found, samples, steps, read_back, watched)
         return results | {"minutes": round((time.monotonic() - began) / 60, 1)}, found
 
 
@@ -112,13 +114,18 @@ def _header(plan: Plan, before: Earlier | None, site: Site) -> dict[str, Any]:
 
 
 def _figures(
-    found: Lines, samples: list[Sample], steps: list[GrowthStep], read_back: ReadBack | None
+    found: Lines,
+    samples: list[Sample],
+    steps: list[GrowthStep],
+    read_back: ReadBack | None,
+    watched: list[Watching],
 ) -> dict[str, Any]:
     return {
         "others_share": _others(samples),
-        "ratios": ratios(found, steps, read_back),
+        "ratios": ratios(found, steps, read_back, watched),
         "medians": [asdict(case) | asdict(line) for case, line in found.items()],
         "reading": asdict(read_back) if read_back else None,
+        "watching": [asdict(one) for one in watched],
         "growth": [asdict(step) for step in steps],
         "rounds": [asdict(sample) for sample in samples],
     }

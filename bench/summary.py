@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.model import GrowthStep, ReadBack, Reading, Sample
-from bench.plan import BULK_IDS, BULK_LEVEL, COUNT, NOTIFICATIONS, PGBENCH_CLIENTS, RECORD, Case
+from bench.model import GrowthStep, ReadBack, Reading, Sample, Watching
+from bench.plan import BULK_IDS, BULK_LEVEL, COUNT, ENGINES, NOTIFICATIONS, PGBENCH_CLIENTS, RECORD, Case
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ _READINGS: Final = {
 }
 
 
-def ratios(found: Lines, growth: Sequence[GrowthStep], read_back: ReadBack | None) -> dict[str, float | None]:
+def ratios(
+    found: Lines, growth: Sequence[GrowthStep], read_back: ReadBack | None, watching: Sequence[Watching]
+) -> dict[str, float | None]:
     """Of the medians; None where a part was not measured."""
     return {
         **{name: _of(found, *pair, lambda line: line.calls_per_second.median) for name, pair in _RATES.items()},
@@ -119,6 +121,7 @@ def ratios(found: Lines, growth: Sequence[GrowthStep], read_back: ReadBack | Non
         "p50_growth_1e7_vs_1e5": _growth(growth, 10_000_000),
         "bytes_per_mark": growth[-1].bytes_per_mark if growth else None,
         **_read_back(read_back),
+        **_watching(watching),
     }
 
 
@@ -149,3 +152,21 @@ def _read_back(found: ReadBack | None) -> dict[str, float | None]:
 
 def _p50(reading: Reading) -> float:
     return round(statistics.median(reading.p50_ms), 3)
+
+
+def _watching(found: Sequence[Watching]) -> dict[str, float | None]:
+    figures: dict[str, Callable[[Watching], float]] = {
+        "heard": lambda one: statistics.median(one.heard_ms),
+        "heard_busy_vs_quiet": lambda one: statistics.median(one.heard_busy_ms) / statistics.median(one.heard_ms),
+        "mark_beside_streams": lambda one: statistics.median(one.mark_beside_ms) / statistics.median(one.mark_ms),
+        "kb_stream": lambda one: one.kb_stream,
+        "kb_window": lambda one: one.kb_window,
+        "kb_window_own": lambda one: one.kb_window_own,
+        "database_cores": lambda one: one.database_cores,
+    }
+    on = {one.engine: one for one in found}
+    return {
+        f"{name}_{engine}": round(figure(on[engine]), 3) if engine in on else None
+        for name, figure in figures.items()
+        for engine in ENGINES
+    }

@@ -26,6 +26,7 @@ NEEDED_BY: Final = {
     "fastapi": {"wrk"},
     "slow-disk": {"go", "cc"},
     "reading": {"go"},
+    "watching": {"go"},
     "growth": {"go"},
 }
 

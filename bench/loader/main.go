@@ -23,6 +23,7 @@ type plan struct {
 	connections int
 	time        time.Duration // 0: until all calls are made
 	calls       int           // 0: until the time is over
+	rate        int           // calls begun in a second; 0: as many as can be
 }
 
 func main() {
@@ -35,6 +36,8 @@ func main() {
 	flag.IntVar(&p.connections, "connections", 1, "HTTP/2 connections")
 	flag.DurationVar(&p.time, "time", 0, "how long calls are begun")
 	flag.IntVar(&p.calls, "calls", 0, "how many calls are begun")
+	flag.IntVar(&p.rate, "rate", 0, "calls begun in a second; 0 for as many as can be")
+	watch := flag.String("watch", "", "grpc or sse: open streams instead, as standard input says")
 	flag.Parse()
 
 	var err error
@@ -46,6 +49,12 @@ func main() {
 		log.Fatal(err)
 	}
 	p.tokens = strings.Fields(string(text))
+	if *watch != "" {
+		if err := obey(p, *watch); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if len(p.requests) == 0 || len(p.tokens) == 0 || (p.time == 0) == (p.calls == 0) {
 		log.Fatal("requests, tokens, and either a time or a number of calls are needed")
 	}
@@ -56,4 +65,19 @@ func main() {
 	if err := json.NewEncoder(os.Stdout).Encode(found); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// obey returns when standard input ends, which ends the streams as well. The last token is that of who records.
+func obey(p plan, protocol string) error {
+	last := len(p.tokens) - 1
+	producer := p.tokens[last]
+	p.tokens = p.tokens[:last]
+	if protocol == "sse" {
+		return overSSE(p).obey(os.Stdin)
+	}
+	watchers, err := overGRPC(p, producer)
+	if err != nil {
+		return err
+	}
+	return watchers.obey(os.Stdin)
 }

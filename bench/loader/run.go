@@ -102,6 +102,9 @@ func (w *worker) work(p plan, next *atomic.Int64, start time.Time) {
 		if p.calls > 0 && n >= p.calls {
 			return
 		}
+		if p.rate > 0 {
+			time.Sleep(time.Until(start.Add(time.Duration(n) * time.Second / time.Duration(p.rate))))
+		}
 		began := time.Now()
 		err := w.call(w.contexts[k%len(w.contexts)], p.method, p.requests[n%len(p.requests)])
 		if err != nil {

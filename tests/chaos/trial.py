@@ -1,7 +1,7 @@
 """What every row works with: servers of one engine, the recorded load on them, and the verdict."""
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import asyncpg
@@ -45,19 +45,27 @@ class Trial:
     async def serve(self, database_url: str, **variables: str) -> Server:
         """Start a server, to be stopped at the end. It logs warnings only."""
         variables = {"READSTATE_ENGINE": self.engine, "READSTATE_LOG_LEVEL": "warning"} | variables
-        return await self._stack.enter_async_context(serving(database_url, **variables))
+        return await self.enter(serving(database_url, **variables))
 
     def token(self, user: str, *, scope: str = SCOPES) -> str:
         """A bearer token that every server of the row takes."""
         return tokens.sign(settings_on(""), user=user, scope=scope, org=None)
 
+    async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
+        """Enter it, to be left at the end."""
+        return await self._stack.enter_async_context(context)
+
     async def client(self, user: str, port: int) -> ReadState:
         """Our client, which repeats what is safe to repeat."""
-        return await self._stack.enter_async_context(ReadState(f"127.0.0.1:{port}", token=self.token(user)))
+        return await self.client_of(user, f"127.0.0.1:{port}")
+
+    async def client_of(self, user: str, target: str) -> ReadState:
+        """The same, for a target that may name several servers."""
+        return await self.enter(ReadState(target, token=self.token(user)))
 
     async def channel(self, port: int) -> grpc.aio.Channel:
         """A channel that repeats nothing."""
-        return await self._stack.enter_async_context(plain_channel(port))
+        return await self.enter(plain_channel(port))
 
     async def single_attempts(self, port: int) -> ClientOf:
         """Clients that make each call once."""

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": {"google"},
     "deadline": set(),
+    "changes": set(),
     "channels": set(),
     "sizing": set(),
     "config": {"pydantic", "pydantic_settings", "readstate.errors"},
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rpc": {
         *GRPC,
         *("structlog", "pygrpc_native"),
-        *(f"readstate.{room}" for room in ("config", "deadline", "errors", "identity", "model", "store")),
+        *(f"readstate.{room}" for room in ("changes", "config", "deadline", "errors", "identity", "model", "store")),
         *("readstate.telemetry", "readstate.v1"),
     },
     "v1": GRPC,
@@ -54,7 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gateway": {
         *GRPC,
         *("starlette", "structlog"),
-        *(f"readstate.{room}" for room in ("channels", "config", "deadline", "errors", "http", "telemetry", "v1")),
+        *(f"readstate.{room}" for room in ("changes", "channels", "config", "deadline", "errors", "http")),
+        *("readstate.telemetry", "readstate.v1"),
     },
     "check": {*GRPC, "cryptography", "readstate.config", "readstate.errors"},
     "server": {

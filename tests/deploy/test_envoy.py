@@ -3,29 +3,25 @@
 import asyncio
 import json
 import ssl
-import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 import grpc
 import pytest
-import yaml
 
 from readstate.client import ReadState
 from readstate.identity.tokens import sign
 from readstate.v1 import system_events_pb2, system_events_pb2_grpc
 from tests.acceptance.processes import free_port
 from tests.conftest import settings_on
-from tests.serving import Serving, gateway_to, serving
-from tests.tools import tool
+from tests.deploy.envoy import certificate, configuration, envoy
+from tests.serving import gateway_to, serving
 from tests.waiting import until_answered
-
-CONFIGURATION: Final = Path(__file__).parents[2] / "deploy" / "envoy"
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ async def fleet(database_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
         upstream = f"ipv4:{','.join(f'127.0.0.1:{port}' for port in ports)}"
         gateway = await stack.enter_async_context(gateway_to(upstream))
         port = free_port()
-        adapted = configuration(tmp_path, listen=port, servers=ports, gateway=gateway)
+        adapted = configuration(tmp_path, listen=port, servers=ports, gateway=(gateway.port, gateway.admin_port))
         stack.enter_context(envoy(adapted, tmp_path))
         fleet = Fleet(port, tmp_path / "tls.crt", servers)
         await until_answered(lambda: serves(fleet), within=60)
@@ -85,52 +81,6 @@ async def serves(fleet: Fleet) -> bool:
             return response.status in (401, 403)
     except aiohttp.ClientError:
         return False
-
-
-def certificate(folder: Path) -> None:
-    subprocess.run(
-        [tool("openssl", required_by="DEPLOY"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", folder / "tls.key", "-out", folder / "tls.crt"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-
-
-def configuration(folder: Path, *, listen: int, servers: list[int], gateway: Serving) -> Path:
-    """The configuration of `deploy/envoy`: only addresses, ports and paths are others."""
-    secret = (CONFIGURATION / "certificate.yaml").read_text().replace("/etc/envoy/tls", str(folder))
-    (folder / "certificate.yaml").write_text(secret)
-    text = (
-        (CONFIGURATION / "envoy.yaml").read_text().replace("/etc/envoy/certificate.yaml", f"{folder}/certificate.yaml")
-    )
-    whole: Any = yaml.safe_load(text)
-    whole["admin"]["address"]["socket_address"]["port_value"] = free_port()
-    [listener] = whole["static_resources"]["listeners"]
-    listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": listen}
-    clusters = {cluster["name"]: cluster for cluster in whole["static_resources"]["clusters"]}
-    clusters["server"]["load_assignment"]["endpoints"] = [{"lb_endpoints": [endpoint(port) for port in servers]}]
-    only = endpoint(gateway.port)
-    only["endpoint"]["health_check_config"] = {"port_value": gateway.admin_port}
-    clusters["gateway"]["load_assignment"]["endpoints"] = [{"lb_endpoints": [only]}]
-    (folder / "envoy.yaml").write_text(yaml.safe_dump(whole))
-    return folder / "envoy.yaml"
-
-
-def endpoint(port: int) -> dict[str, Any]:
-    return {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
-
-
-@contextmanager
-def envoy(configuration: Path, folder: Path) -> Iterator[None]:
-    command = [tool("envoy", required_by="ENVOY"), "--config-path", str(configuration), "--log-level", "warning",
-               "--concurrency", "1", "--disable-hot-restart"]  # fmt: skip
-    with (folder / "envoy.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 async def test_grpc_and_rest_arrive_by_one_port(fleet: Fleet) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from readstate import config
+from readstate.client import ReadState
 from readstate.config import GatewaySettings, ServerSettings
 from readstate.dev import demo
 from readstate.gateway import app as gateway_app
@@ -109,3 +111,23 @@ async def as_ada(rest: httpx.AsyncClient, demo_data: None, bearer: Bearer) -> ht
     """A client that ada's token goes with."""
     rest.headers.update(bearer("ada"))
     return rest
+
+
+@pytest.fixture
+def org_id() -> str:
+    return f"watching-{uuid4().hex}"
+
+
+@pytest.fixture
+def wanda() -> str:
+    return f"wanda-{uuid4().hex}"
+
+
+@pytest.fixture
+async def watched(org_id: str, wanda: str, server: RunningServer, settings: ServerSettings) -> AsyncIterator[ReadState]:
+    """A client of wanda, who is alone in a new organisation with ten events."""
+    scope = "system_events:write directory:write messaging:write messaging:update"
+    async with ReadState(f"127.0.0.1:{server.port}", token=tokens.sign(settings, user=wanda, scope=scope)) as client:
+        await client.upsert_members({wanda: org_id})
+        await client.record_system_events(org_id, [{"event_id": i, "type": "t"} for i in range(1, 11)])
+        yield client

@@ -4,9 +4,8 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -19,35 +18,11 @@ from readstate.identity import tokens
 from readstate.server import app
 from readstate.server.app import RunningServer
 from tests.gateway.conftest import Bearer, Gateway, settings_for
-from tests.gateway.window import Window
+from tests.gateway.window import Window, streams
 from tests.waiting import until
 
 STREAM = "/v1/unread/stream"
 TICKET = "/v1/unread/ticket"
-
-
-@pytest.fixture
-def org_id() -> str:
-    return f"watching-{uuid4().hex}"
-
-
-@pytest.fixture
-def wanda() -> str:
-    return f"wanda-{uuid4().hex}"
-
-
-@pytest.fixture
-async def watched(org_id: str, wanda: str, server: RunningServer, settings: ServerSettings) -> AsyncIterator[ReadState]:
-    """A client of wanda, who is alone in a new organisation with ten events."""
-    scope = "system_events:write directory:write messaging:write messaging:update"
-    async with ReadState(f"127.0.0.1:{server.port}", token=tokens.sign(settings, user=wanda, scope=scope)) as client:
-        await client.upsert_members({wanda: org_id})
-        await client.record_system_events(org_id, [{"event_id": i, "type": "t"} for i in range(1, 11)])
-        yield client
-
-
-def streams(server: RunningServer) -> float | None:
-    return server.metrics.registry.get_sample_value("readstate_streams")
 
 
 async def ticket(rest: httpx.AsyncClient, headers: dict[str, str]) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import httpx
 
+from readstate.server.app import RunningServer
+
 PATIENCE = 10.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Without certificates: a client of its own would load them all, which takes longer than all else that it does."""
@@ -16,14 +18,25 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 class Window:
     """Opens the stream, and reads it all the time until it is closed."""
 
-    def __init__(self, url: str, *, headers: dict[str, str] | None = None, ticket: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        ticket: str | None = None,
+        tls: ssl.SSLContext = NO_TLS,
+        http2: bool = False,
+    ) -> None:
         self.events: list[tuple[str, Any]] = []
         self.comments = 0
         self.retry: int | None = None
+        self.cut_off = False
+        """Whether the answer has ended where it should have gone on."""
         self.response: httpx.Response | None = None
         self._url = f"{url}/v1/unread/stream"
         self._headers = headers or {}
         self._params = {} if ticket is None else {"ticket": ticket}
+        self._client: dict[str, Any] = {"verify": tls, "http1": not http2, "http2": http2}
         self._told = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -41,7 +54,7 @@ class Window:
     async def _read(self, opened: asyncio.Event) -> None:
         try:
             async with (
-                httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as client,
+                httpx.AsyncClient(trust_env=False, timeout=60, **self._client) as client,
                 client.stream("GET", self._url, headers=self._headers, params=self._params) as response,
             ):
                 self.response = response
@@ -64,6 +77,8 @@ class Window:
                             self.comments += 1
                     self._told.set()
                     self._told = asyncio.Event()
+        except httpx.RemoteProtocolError:
+            self.cut_off = True
         finally:
             opened.set()
             self._told.set()
@@ -94,3 +109,8 @@ class Window:
         name, data = self.events[-1]
         assert name == "end"
         return data["error"]
+
+
+def streams(server: RunningServer) -> float | None:
+    """How many are open on the server, whoever has opened them."""
+    return server.metrics.registry.get_sample_value("readstate_streams")

@@ -14,7 +14,6 @@ from readstate.model import (
     OrgMember,
     Priority,
 )
-from readstate.store import unread
 from readstate.store.events import EventStore
 from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
@@ -22,7 +21,7 @@ from readstate.store.members import MemberStore
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.store.retention.events import EventPruner
-from readstate.store.unread import Known, UnreadStates
+from readstate.store.unread import Known, Question, UnreadStates
 from tests.store.data import Connection
 
 ORGS = [f"org{number}" for number in range(4)]
@@ -81,34 +80,44 @@ async def world(database: Database, marks: MarkStore) -> World:
     return found
 
 
-@pytest.mark.parametrize("members_per_statement", [5, 10_000])
-async def test_what_is_told_of_changes_makes_the_whole(
-    world: World, database: Database, monkeypatch: pytest.MonkeyPatch, members_per_statement: int
-) -> None:
-    monkeypatch.setattr(unread, "MEMBERS_PER_STATEMENT", members_per_statement)
+async def test_what_is_told_of_changes_makes_the_whole(world: World, database: Database) -> None:
     states, seed = UnreadStates(database), random.Random(7)
-    known: dict[OrgMember, InboxState | None] = dict.fromkeys(world.members)
+    known = {member: Known(member) for member in world.members}
+
+    async def told() -> dict[OrgMember, InboxState | None]:
+        known.update(await states.changed(Question(list(known.values()))))
+        return {member: each.state for member, each in known.items()}
+
     for _ in range(40):
         for _ in range(seed.randrange(3)):
             await world.change(seed)
-        known |= await states.changed([Known(member, state) for member, state in known.items()])
-        # Whoever had to be settled is told the next time.
-        known |= await states.changed([Known(member, state) for member, state in known.items()])
+        await told()
+        found = await told()  # whoever had to be settled is told the second time
         truth = await world.states()
-        assert known == truth
-        assert [state and state.versions for state in known.values()] == [s.versions for s in truth.values()]
-        assert await states.changed([Known(member, state) for member, state in known.items()]) == {}
-        assert await states.of(world.members) == truth
+        assert found == truth
+        assert [state and state.versions for state in found.values()] == [s.versions for s in truth.values()]
+        assert await states.changed(Question(list(known.values()))) == {}
+        assert await states.changed(Question([Known(member) for member in known])) == known
 
 
 async def test_only_who_differs_is_told(world: World, database: Database, marks: MarkStore) -> None:
     states = UnreadStates(database)
-    known: dict[OrgMember, InboxState] = await states.of(world.members)
-    await states.changed([Known(member, state) for member, state in known.items()])
+    known = await states.changed(Question([Known(member) for member in world.members]))
     member = world.members[-1]
     await marks.mark_read(member, [1])
-    changed = await states.changed([Known(each, state) for each, state in known.items()])
+    changed = await states.changed(Question(list(known.values())))
     assert changed.keys() == {member}
+
+
+async def test_who_knows_less_than_others_of_the_organisation_is_told(world: World, database: Database) -> None:
+    """As a stream that opens: it reads, then an event comes, its neighbours are told, and it is published."""
+    states, events = UnreadStates(database), EventStore(database)
+    before = await states.changed(Question([Known(member) for member in world.members]))
+    await events.record(ORGS[1], [EVENT])
+    known = before | await states.changed(Question(list(before.values())))
+    late = next(member for member in known if known[member] != before[member])
+    changed = await states.changed(Question([*(known | {late: before[late]}).values()]))
+    assert changed[late] == known[late]
 
 
 async def test_who_is_not_where_they_were_is_gone(database: Database, connection: Connection) -> None:

@@ -3,6 +3,9 @@
 from readstate.errors import StateLost
 from readstate.model import InboxState, OrgMember, UnreadState, UnreadSummary
 from readstate.rpc.unread.watched import Watched
+from readstate.store.unread import Known
+
+ADA = OrgMember(1, 1)
 
 
 def state(head: int, version: int, notifications: int = 0, *, unread: int = 0) -> InboxState:
@@ -11,9 +14,9 @@ def state(head: int, version: int, notifications: int = 0, *, unread: int = 0) -
 
 def watched(*published: tuple[InboxState, float, float]) -> Watched:
     """A member for whom these have come: the state, when it was asked for, and when it came."""
-    found = Watched(OrgMember(1, 1), "acme")
-    for each in published:
-        found.publish(*each)
+    found = Watched(ADA, "acme")
+    for each, asked_at, now in published:
+        found.publish(Known(ADA, each, 0), asked_at, now)
     return found
 
 

@@ -1,6 +1,6 @@
 """What watched members have not read: asked for all of them at once, and only what differs from what is known."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from readstate.errors import MemberMoved, NoOrganization, ReadStateError, UnknownUser
@@ -8,8 +8,6 @@ from readstate.model import InboxState, OrgMember, UnreadState, UnreadSummary
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.read_cursor.lock import settle
 from readstate.store.read_cursor.phase import CursorPhase
-
-MEMBERS_PER_STATEMENT: Final = 10_000
 
 # One snapshot for all: a cursor that is newer than the `last_seq` beside it would make a count negative. Two look-ups
 # by key for each member, whatever the planner believes of the arrays, and one for each organisation: with one of a
@@ -52,18 +50,32 @@ SELECT i.place, m.member_key IS NULL OR m.removed_at IS NOT NULL AS removed, m.o
 
 
 class Known(NamedTuple):
-    """A member, and the state that is known."""
+    """What is known of a member."""
 
     member: OrgMember
-    state: InboxState | None
+    state: InboxState | None = None
+    pruned_seq: int = -1
+    """Of the organisation, when the state was read. A count may change with it and with nothing else."""
 
 
-class _Stream(NamedTuple):
-    head: int
-    pruned_seq: int
+class Question:
+    """What is known of some members, written down for the database. Where it is the same it is asked again as it is."""
 
+    __slots__ = ("columns", "known")
 
-_UNKNOWN: Final = _Stream(-1, -1)
+    def __init__(self, known: Sequence[Known]) -> None:
+        self.known = known
+        streams = _streams(known)
+        places = {org_key: place for place, org_key in enumerate(streams, 1)}
+        self.columns = (
+            list(streams),
+            [head for head, _ in streams.values()],
+            [pruned_seq for _, pruned_seq in streams.values()],
+            [places[member.org_key] for member, _, _ in known],
+            [member.member_key for member, _, _ in known],
+            [-1 if state is None else state.events.version for _, state, _ in known],
+            [-1 if state is None else state.versions[2] for _, state, _ in known],
+        )
 
 
 class UnreadStates:
@@ -74,37 +86,31 @@ class UnreadStates:
         self._database = database
         self._phase = CursorPhase(database)
         self._organization_from_claims = organization_from_claims
-        self._streams: dict[int, _Stream] = {}
-        """As the last call of `changed` found them."""
 
     async def require_finished(self) -> None:
         """Return once there are states. Raises Migrating."""
         await self._phase.require_finished()
 
-    async def of(self, members: Sequence[OrgMember]) -> dict[OrgMember, InboxState]:
-        """The states of members, from one snapshot that is taken after the call.
+    async def changed(self, question: Question) -> dict[OrgMember, Known]:
+        """What is to be known instead, from one snapshot that is taken after the call.
 
-        One that has to be settled first is left out. It is settled then, and is there the next time.
+        States that are as they are known are left out, unless members of one organisation know different heads. One
+        that has to be settled first is left out as well. It is settled then, and is there the next time.
         """
-        if not members:
+        known = question.known
+        if not known:
             return {}
-        states, _ = await self._changed([Known(member, None) for member in members], {})
-        return states
 
-    async def changed(self, known: Sequence[Known]) -> dict[OrgMember, InboxState]:
-        """As `of`, without states that are as they are known, and without most others that the last call returned.
+        async def work(connection: Connection) -> list[Row]:
+            rows = await connection.rows(FIND_CHANGED, *question.columns)
+            for row in rows:
+                if row["behind"]:
+                    await settle(connection, known[row["place"] - 1].member)
+            return rows
 
-        Called again and again with all who are watched. A state may come that is known.
-        """
-        before = {each.member.org_key: self._streams.get(each.member.org_key, _UNKNOWN) for each in known}
-        states: dict[OrgMember, InboxState] = {}
-        streams = before.copy()
-        for start in range(0, len(known), MEMBERS_PER_STATEMENT):
-            some, found = await self._changed(known[start : start + MEMBERS_PER_STATEMENT], before)
-            states |= some
-            streams |= found
-        self._streams = streams
-        return states
+        rows = await self._database.run(work, repeatable=True)
+        found = [(known[row["place"] - 1].member, row) for row in rows if not row["behind"]]
+        return {member: Known(member, _state(row), row["pruned_seq"]) for member, row in found}
 
     async def gone(self, members: Sequence[OrgMember]) -> dict[OrgMember, ReadStateError]:
         """Those who are not members of their organisation any more, and what each of them is to be told."""
@@ -112,33 +118,19 @@ class UnreadStates:
         rows = await self._database.rows(FIND_GONE, *keys, self._organization_from_claims, repeatable=True)
         return {members[row["place"] - 1]: _reason(row) for row in rows}
 
-    async def _changed(
-        self, known: Sequence[Known], streams: Mapping[int, _Stream]
-    ) -> tuple[dict[OrgMember, InboxState], dict[int, _Stream]]:
-        async def work(connection: Connection) -> list[Row]:
-            rows = await connection.rows(FIND_CHANGED, *_columns(known, streams))
-            for row in rows:
-                if row["behind"]:
-                    await settle(connection, known[row["place"] - 1].member)
-            return rows
 
-        rows = await self._database.run(work, repeatable=True)
-        found = [(known[row["place"] - 1].member, row) for row in rows]
-        return (
-            {member: _state(row) for member, row in found if not row["behind"]},
-            {member.org_key: _Stream(row["head"], row["pruned_seq"]) for member, row in found},
-        )
+def _streams(known: Sequence[Known]) -> dict[int, tuple[int, int]]:
+    """Of each organisation the head and `pruned_seq` that all of these members know.
 
-
-def _columns(known: Sequence[Known], streams: Mapping[int, _Stream]) -> Iterator[list[int]]:
-    places = {org_key: place for place, org_key in enumerate({each.member.org_key: None for each in known}, 1)}
-    yield list(places)
-    yield [streams.get(org_key, _UNKNOWN).head for org_key in places]
-    yield [streams.get(org_key, _UNKNOWN).pruned_seq for org_key in places]
-    yield [places[member.org_key] for member, _ in known]
-    yield [member.member_key for member, _ in known]
-    yield [-1 if state is None else state.events.version for _, state in known]
-    yield [-1 if state is None or state.notifications is None else state.notifications.version for _, state in known]
+    Where they differ the head is -1: then each of them is told. A stream that opens may have read an older head than
+    its neighbours know, and be published after they were.
+    """
+    streams: dict[int, tuple[int, int]] = {}
+    for member, state, pruned_seq in known:
+        stream = -1 if state is None else state.events.head, pruned_seq
+        if streams.setdefault(member.org_key, stream) != stream:
+            streams[member.org_key] = -1, -1
+    return streams
 
 
 def _state(row: Row) -> InboxState:

@@ -1,6 +1,5 @@
 """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): one window's answer."""
 
-import asyncio
 import json
 import random
 from typing import Any, Final
@@ -42,10 +41,7 @@ class EventStream(Response):
                 told = state
                 await _send(send, event("unread", fields(state)))
                 continue
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await self._stream.changes()
-            except TimeoutError:
+            if not await self._stream.changes.within(HEARTBEAT_SECONDS):
                 await _send(send, HEARTBEAT)
         await send({"type": "http.response.body", "body": _end(ended), "more_body": False})
 

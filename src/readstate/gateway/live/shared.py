@@ -8,6 +8,7 @@ import grpc
 import structlog
 
 from readstate import deadline
+from readstate.changes import Changes
 from readstate.gateway import problems
 from readstate.gateway.live.channels import StreamChannels
 from readstate.gateway.problems import Problem
@@ -28,24 +29,17 @@ class SharedStream:
         self.ended: Problem | None = None
         self.windows = 0
         self.reading: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
-
-    async def changes(self) -> None:
-        """Wait for the next state, or for the end."""
-        await self._changed.wait()
+        self.changes = Changes()
+        """Each state, and the end."""
 
     def tell(self, state: pb.WatchUnreadResponse) -> None:
         if state != self.state:  # else it is a heartbeat, and windows have their own
             self.state = state
-            self._wake()
+            self.changes.tell()
 
     def end(self, problem: Problem) -> None:
         self.ended = problem
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.changes.tell()
 
 
 class SharedStreams:
@@ -115,7 +109,7 @@ class SharedStreams:
         stream.windows += 1
         try:
             while stream.state is None and stream.ended is None:
-                await stream.changes()
+                await stream.changes.within(deadline.CLIENT_SECONDS)
             if stream.state is None and stream.ended is not None:
                 raise stream.ended
         except BaseException:

@@ -6,21 +6,23 @@ database, and a NOTIFY inside the mark made it 2.8 to 4.3 times slower.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 
 from readstate import deadline
 from readstate.errors import Draining, OutOfTime, ReadStateError, TooManyStreams, Unavailable
-from readstate.model import InboxState, OrgMember
+from readstate.model import OrgMember
 from readstate.rpc.unread.watched import Watched
-from readstate.store.unread import Known, UnreadStates
+from readstate.store.unread import Known, Question, UnreadStates
 from readstate.telemetry.seldom import Seldom
 
 POLL_SECONDS: Final = 0.25
 """Between two questions for all. A change through another server takes as long at most, and the question's own time."""
+MEMBERS_AT_ONCE: Final = 1_000
+"""In one statement. More would hold up calls: the loop waits while they are written down for the database."""
 GONE_SECONDS: Final = 2.0
 """Between two looks at whether the watched are still members of their organisations."""
 QUESTION_SECONDS: Final = 4.0
@@ -36,6 +38,7 @@ COMPLAINT_SECONDS: Final = 60.0
 
 log = structlog.get_logger("readstate.rpc")
 
+T = TypeVar("T")
 _Answer: TypeAlias = "asyncio.Future[None]"
 
 
@@ -54,8 +57,8 @@ class Hub:
         self._states = states
         self._loop = asyncio.get_running_loop()
         self._watched: dict[OrgMember, Watched] = {}
-        self._in_order: list[Watched] | None = None
-        """All of them, while they are the same."""
+        self._parts: list[_Part] | None = None
+        """All of them in order, while they are the same."""
         self._organizations: dict[str, set[Watched]] = {}
         self._woken: set[OrgMember] = set()
         self._first: list[_First] = []
@@ -92,7 +95,7 @@ class Hub:
         watched = self._watched.get(member)
         if watched is None or watched.ended:
             watched = self._watched[member] = Watched(member, org_id)
-            self._in_order = None
+            self._parts = None
             self._organizations.setdefault(org_id, set()).add(watched)
         if watched.streams >= STREAMS_PER_MEMBER:
             raise TooManyStreams
@@ -142,11 +145,12 @@ class Hub:
 
     async def _poll(self) -> None:
         await asyncio.sleep(POLL_SECONDS)
-        if self._in_order is None:
+        if self._parts is None:
             # By key: neighbours share pages, which makes the look-ups a third cheaper.
-            self._in_order = sorted(self._watched.values(), key=lambda watched: watched.member.member_key)
-        known = [Known(watched.member, watched.state) for watched in self._in_order if watched.state is not None]
-        await self._publish(lambda: self._states.changed(known))
+            in_order = sorted(self._watched.values(), key=lambda watched: watched.member.member_key)
+            self._parts = [_Part(some) for some in _parts(in_order)]
+        for part in self._parts:
+            await self._publish(part.question())
 
     async def _ask_for_some(self) -> None:
         await self._wanted.wait()
@@ -156,7 +160,8 @@ class Hub:
         first, self._first = self._first, []
         try:
             members = [each for each in woken | {one.member for one in first} if each in self._watched]
-            await self._publish(lambda: self._states.of(members))
+            for some in _parts(members):
+                await self._publish(Question([Known(member) for member in some]))
         except BaseException as error:
             self._answer_failure(first, error)
             raise
@@ -182,30 +187,31 @@ class Hub:
         self._first.append(first)
         self._wanted.set()
 
-    async def _publish(self, question: Callable[[], Awaitable[dict[OrgMember, InboxState]]]) -> None:
+    async def _publish(self, question: Question) -> None:
+        """Ask what is to be known instead, and tell it."""
         asked_at = self._loop.time()
         with deadline.within(QUESTION_SECONDS):
-            changed = await question()
+            changed = await self._states.changed(question)
         now = self._loop.time()
-        for member, state in changed.items():
+        for member, found in changed.items():
             if (watched := self._watched.get(member)) is not None:
-                watched.publish(state, asked_at, now)
+                watched.publish(found, asked_at, now)
 
     async def _look_for_gone(self) -> None:
         await asyncio.sleep(GONE_SECONDS)
-        everybody = list(self._watched)
-        with deadline.within(QUESTION_SECONDS):
-            gone = await self._states.gone(everybody)
-        for member, reason in gone.items():
-            if (watched := self._watched.get(member)) is not None:
-                watched.end(reason)
+        for some in _parts(list(self._watched)):
+            with deadline.within(QUESTION_SECONDS):
+                gone = await self._states.gone(some)
+            for member, reason in gone.items():
+                if (watched := self._watched.get(member)) is not None:
+                    watched.end(reason)
 
     # ── The rest ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _forget(self, watched: Watched) -> None:
         if self._watched.get(watched.member) is watched:
             del self._watched[watched.member]
-            self._in_order = None
+            self._parts = None
             self._left.set()
         neighbours = self._organizations[watched.org_id]
         neighbours.discard(watched)
@@ -223,3 +229,24 @@ class Hub:
                 if self._complains():
                     log.error("watching failed", exc_info=error)
                 await asyncio.sleep(POLL_SECONDS)
+
+
+class _Part:
+    """Members who are asked for together, and the question as it was asked last.
+
+    Mostly nothing has changed. To write it down anew took four fifths of what asking cost.
+    """
+
+    def __init__(self, watched: Sequence[Watched]) -> None:
+        self._watched = watched
+        self._question = Question([])
+
+    def question(self) -> Question:
+        known = [each.known for each in self._watched if each.known.state is not None and each.ended is None]
+        if known != self._question.known:
+            self._question = Question(known)
+        return self._question
+
+
+def _parts(everybody: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (everybody[start : start + MEMBERS_AT_ONCE] for start in range(0, len(everybody), MEMBERS_AT_ONCE))

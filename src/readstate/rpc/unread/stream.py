@@ -50,10 +50,7 @@ async def _tell(watched: Watched, context: Context, render: Callable[[InboxState
             told = message
             await asyncio.sleep(PAUSE_SECONDS)
             continue
-        try:
-            async with asyncio.timeout(HEARTBEAT_SECONDS):
-                await watched.changes()
-        except TimeoutError:
+        if not await watched.changes.within(HEARTBEAT_SECONDS):
             told = None
 
 

@@ -122,6 +122,25 @@ SELECT (SELECT count(*) FROM read_mark WHERE member_key = ANY ($1::bigint[]) AND
 """
 COUNT_EVENTS: Final = "SELECT last_seq - pruned_seq AS events FROM event_stream WHERE org_key = $1"
 
+# -- Tickets for streams ----------------------------------------------------------------------------------------------
+
+# No index finds a user: the table holds what was issued in the last minute. With $2 only those whose token named this
+# organisation.
+_OF_USER_IN: Final = "FROM watch_ticket WHERE user_id = $1 AND (org_id = $2::text OR $2 IS NULL)"
+COUNT_TICKETS: Final = "SELECT count(*)::int AS tickets " + _OF_USER_IN
+ERASE_TICKETS: Final = f"WITH gone AS (DELETE {_OF_USER_IN} RETURNING 1) SELECT count(*)::int AS tickets FROM gone"
+
+# Those whose token named the organisation, and those of its members.
+_OF_ORGANIZATION: Final = """
+FROM watch_ticket t
+ WHERE t.org_id = $1
+    OR (SELECT m.org_key FROM member m WHERE m.user_id = t.user_id AND m.removed_at IS NULL) = $2
+"""
+COUNT_TICKETS_OF_ORGANIZATION: Final = "SELECT count(*)::int AS tickets " + _OF_ORGANIZATION
+ERASE_TICKETS_OF_ORGANIZATION: Final = (
+    f"WITH gone AS (DELETE {_OF_ORGANIZATION} RETURNING 1) SELECT count(*)::int AS tickets FROM gone"
+)
+
 # -- Replies kept under idempotency keys -------------------------------------------------------------------------------
 
 # The organisations that have any, by steps from one to the next: the key's index begins with them.

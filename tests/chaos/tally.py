@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from tests.chaos.history import Call, Ending, History
 
@@ -44,3 +45,9 @@ def back_after(history: History, moment: float) -> float:
         if call.begun >= moment and call.told is not None and call.ending is Ending.ACKNOWLEDGED
     ]
     return min(told, default=math.inf) - moment
+
+
+def gap(history: History) -> float:
+    """The longest time in seconds from one mark's acknowledgement to the next one's; infinite if there are no two."""
+    told = sorted(call.told for call in history.marks if call.told is not None and call.ending is Ending.ACKNOWLEDGED)
+    return max((later - earlier for earlier, later in pairwise(told)), default=math.inf)

@@ -85,11 +85,22 @@ def test_every_alert_has_its_page() -> None:
     assert alerts == pages
 
 
-def test_every_metric_that_is_asked_for_is_one_that_is_told() -> None:
-    asked = set()
+def queries() -> list[str]:
+    """What the dashboard asks Prometheus."""
     dashboard = json.loads((DEPLOY / "monitoring/dashboard.json").read_text())
-    for panel in dashboard["panels"]:
-        asked |= {name for target in panel.get("targets", ()) for name in metrics_in(target["expr"])}
+    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+
+
+def test_prometheus_understands_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [{"record": f"panel:query{n}", "expr": query} for n, query in enumerate(queries())]
+    assert len(rules) > 20
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    run(tool("promtool", required_by="DEPLOY"), "check", "rules", file)
+
+
+def test_every_metric_that_is_asked_for_is_one_that_is_told() -> None:
+    asked = {name for query in queries() for name in metrics_in(query)}
     asked |= metrics_in((DEPLOY / "monitoring/rules.yml").read_text())
     assert asked <= told(), asked - told()
 

@@ -34,6 +34,11 @@ class Postgres:
     def url(self) -> str:
         return f"postgresql://postgres@/postgres?host={self.sockets}&port=5432"
 
+    @property
+    def conninfo(self) -> str:
+        """What a standby follows it with."""
+        return f"host={self.sockets} port=5432 user=postgres"
+
     def start(self) -> None:
         url = self._running.enter_context(embedded.postgres(self._data, settings={"max_connections": "100"}))
         host = parse_qs(urlsplit(url).query)["host"][0]
@@ -43,6 +48,13 @@ class Postgres:
     def stop(self) -> None:
         self._running.close()
 
+    def start_as_standby(self) -> None:
+        """Follow the server that the setting `primary_conninfo` names, from where this one was stopped."""
+        request = self._data / "standby.signal"
+        request.touch()
+        chown_to(request, unprivileged(self._data.parent, find_binaries()))
+        self.start()
+
     def standby(self, folder: Path) -> "Postgres":
         """A copy of this server that follows it, in a new folder. It is not started yet."""
         copy = Postgres(folder)
@@ -50,8 +62,7 @@ class Postgres:
         as_user = unprivileged(folder, binaries)
         copy._data.mkdir(mode=0o700)
         chown_to(copy._data, as_user)
-        source = f"host={self.sockets} port=5432 user=postgres"
-        command = [str(binaries / "pg_basebackup"), "--dbname", source, "--pgdata", str(copy._data)]
+        command = [str(binaries / "pg_basebackup"), "--dbname", self.conninfo, "--pgdata", str(copy._data)]
         command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
         options = {**process_options(folder), **as_user}
         subprocess.run(command, **options, check=True, capture_output=True, timeout=60)

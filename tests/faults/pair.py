@@ -1,5 +1,6 @@
 """Two PostgreSQLs, of which the second follows the first and can take its place."""
 
+import asyncio
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from tests.faults.conftest import Postgres
 from tests.waiting import until_answered
 
 CAUGHT_UP = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) = 0 FROM pg_stat_replication"
+IS_SYNCHRONOUS = "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
 ALONE = "SELECT count(*) = 0 FROM pg_stat_replication"
 
 
@@ -58,6 +60,31 @@ class Pair:
         """Return once the standby has all that the primary has committed."""
         async with connected(self.primary.url) as primary:
             await until_answered(lambda: primary.fetchval(CAUGHT_UP))
+
+    async def synchronize(self) -> None:
+        """From now on a commit is acknowledged when the standby has it."""
+        async with connected(self.primary.url) as primary:
+            await primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            await primary.execute("SELECT pg_reload_conf()")
+            await until_answered(lambda: primary.fetchval(IS_SYNCHRONOUS))
+
+    async def switch_over(self) -> None:
+        """Stop the primary in order, promote its standby, and let the one that was stopped follow; synchronously.
+
+        Returns once it follows. Until then the new primary waits for nobody.
+        """
+        async with connected(self.primary.url) as primary:
+            # The shutdown waits for a checkpoint: what is written before, it need not write.
+            await primary.execute("CHECKPOINT")
+            await primary.execute(f"ALTER SYSTEM SET primary_conninfo = '{self.standby.conninfo}'")
+        async with connected(self.standby.url) as standby:
+            await standby.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            await standby.execute("SELECT pg_reload_conf()")
+        await asyncio.to_thread(self.primary.stop)
+        await self.promote()
+        self.primary, self.standby = self.standby, self.primary
+        await asyncio.to_thread(self.standby.start_as_standby)
+        await self.synchronize()
 
     async def promote(self) -> None:
         """Make the standby a primary; return once it is one."""

@@ -1,12 +1,13 @@
 """Everything of a person or a tenant goes, and nothing of anybody else."""
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
 
 from readstate.errors import NoOrganization
-from readstate.model import EventQuery, KeyedRequest, NewMember, NewSystemEvent, OrgMember
+from readstate.model import Claims, EventQuery, KeyedRequest, NewMember, NewSystemEvent, OrgMember
 from readstate.store.erasure import store as erasure
 from readstate.store.erasure.store import ErasureStore
 from readstate.store.events import EventStore
@@ -17,6 +18,7 @@ from readstate.store.members import MemberStore
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
 from readstate.store.retention import pace
+from readstate.store.tickets import TicketStore
 from tests.notifications.rules import CONTENT, one_waits_for_a_lock
 from tests.store.data import Connection
 from tests.store.histories.audit import audit
@@ -24,7 +26,7 @@ from tests.store.test_retention import NOTIFICATION_AUDIT
 
 TABLES = (
     "organization", "member", "event_stream", "system_event", "read_mark", "read_cursor", "notification",
-    "notification_cursor", "idempotency_key",
+    "notification_cursor", "idempotency_key", "watch_ticket",
 )  # fmt: skip
 SENDER = '{"id": "ada", "type": "user", "name": "Ada", "handle": null, "avatar_url": null}'
 AGENT = '{"id": "ada", "type": "agent", "name": "Bot", "handle": null, "avatar_url": null}'
@@ -59,6 +61,8 @@ class House:
             made = [(await self.notifications.create([member], CONTENT))[0] for _ in range(12)]
             await self.notifications.mark_read(member, made[-1])
             await self.keys.once(KeyedRequest(user, member.org_key, f"key-{org}", b"f" * 32), reply)
+            claims = Claims(user, None, frozenset(), expires_at=time.time() + 60)
+            await TicketStore(self.database, 60).add(user.encode(), b"token", claims)
         await self.keys.once(KeyedRequest("ada", None, "key", b"f" * 32), reply)
 
     async def _place(self, user: str, org: str) -> None:
@@ -89,7 +93,9 @@ async def whole(connection: Connection) -> bool:
 async def test_everything_of_a_user_goes_in_every_organisation(
     connection: Connection, database: Database, house: House
 ) -> None:
-    expected = Counter(member=1, read_mark=24, read_cursor=2, notification=24, notification_cursor=2, idempotency_key=3)
+    expected = Counter(
+        member=1, read_mark=24, read_cursor=2, notification=24, notification_cursor=2, idempotency_key=3, watch_ticket=1
+    )
     before = await rows(connection)
     assert +await ErasureStore(database, dry_run=True).user("ada") == expected
     assert await rows(connection) == before
@@ -151,9 +157,22 @@ async def test_a_user_is_erased_in_one_organisation_and_stays_in_another(
     assert found.org_key is None
     assert (await InboxStore(database).unread_count(house.of["ada", "globex"])).unread == 8
     # Nothing is left now, so nobody is.
-    assert await ErasureStore(database).user_in("ada", "globex") == expected + Counter(member=1)
+    assert await ErasureStore(database).user_in("ada", "globex") == expected + Counter(member=1, watch_ticket=1)
     assert await house.members.find("ada") is None
     assert await whole(connection)
+
+
+async def test_tickets_go_whose_tokens_named_the_organisation(
+    connection: Connection, database: Database, house: House
+) -> None:
+    for user in "ada", "dora":
+        claims = Claims(user, "acme", frozenset(), expires_at=time.time() + 60)
+        await TicketStore(database, 60).add(f"acme {user}".encode(), b"token", claims)
+    assert (await ErasureStore(database).user_in("ada", "acme"))["watch_ticket"] == 1
+    await connection.execute("UPDATE member SET org_key = NULL")
+    assert (await ErasureStore(database).organization("acme", members_from_claims=True))["watch_ticket"] == 1
+    left = await connection.fetchval("SELECT array_agg(user_id ORDER BY user_id) FROM watch_ticket")
+    assert left == ["ada", "bob", "grace"]
 
 
 async def test_an_unknown_user_or_organisation_has_nothing(database: Database, house: House) -> None:
@@ -193,7 +212,7 @@ async def test_events_and_others_notifications_name_the_user_no_more(
 async def test_an_organisation_goes_with_its_members(connection: Connection, database: Database, house: House) -> None:
     expected = Counter(
         organization=1, member=2, system_event=20, read_mark=24, read_cursor=2, notification=24,
-        notification_cursor=2, idempotency_key=2,
+        notification_cursor=2, idempotency_key=2, watch_ticket=2,
     )  # fmt: skip
     before = await rows(connection)
     assert +await ErasureStore(database, dry_run=True).organization("acme", members_from_claims=False) == expected

@@ -53,6 +53,7 @@ def _small_and_wide(monkeypatch: pytest.MonkeyPatch) -> None:
         (events, "EVENTS_PER_STEP", 3),
         (marks, "CURSORS_PER_PAGE", 3),
         (marks, "CURSORS_PER_STEP", 2),
+        (marks, "COUNTED_PER_STEP", 3),
         (pace, "REST", 0),
     ]
     for module, name, size in sizes:

@@ -59,8 +59,9 @@ async def test_sweeping_a_removed_member_leaves_what_is_others(
     assert [row["member_key"] for row in left] == [2, 3]
 
 
+@pytest.mark.parametrize("in_bulk", [False, True])
 async def test_pruning_leaves_other_organisations_rows(
-    partitioned: Connection, database: Database, marks: MarkStore
+    partitioned: Connection, database: Database, marks: MarkStore, in_bulk: bool
 ) -> None:
     await partitioned.execute(
         "UPDATE system_event SET recorded_at = now() - interval '2 days' WHERE org_key = 1 AND seq < 6"
@@ -70,7 +71,7 @@ async def test_pruning_leaves_other_organisations_rows(
         await NotificationStore(database).create([member], CONTENT)
     await partitioned.execute("UPDATE notification SET created_at = now() - interval '2 days' WHERE org_key = 1")
     kept = Retention(timedelta(days=1), timedelta(days=1), unread_notifications=True)
-    assert await RetentionStore(database).prune(kept) == Pruned(5, 10, 2)
+    assert await RetentionStore(database).prune(kept, in_bulk=in_bulk) == Pruned(5, 10, 2)
     assert [len(await data.marks_of(partitioned, member.member_key)) for member in USERS] == [15, 15, 20]
     assert await partitioned.fetchval("SELECT array_agg(member_key) FROM notification") == [3]
 

@@ -17,7 +17,8 @@ from readstate.store.marks.store import MarkStore
 from readstate.store.read_cursor.sql import MAKE_CURSORS, SETTLE
 from readstate.store.read_cursor.tidy_sql import FIND_UNTIDY, FOLD, UNFOLD
 from readstate.store.retention.events import LOOK, PRUNE_EVENTS
-from readstate.store.retention.marks import COUNT_MARKS, FIND_BEHIND
+from readstate.store.retention.marks import COUNT_MARKS, COUNT_OUT, FIND_BEHIND
+from readstate.store.retention.pages import DELETE_PAGES
 from readstate.store.retention.store import FIND_STREAMS
 from tests.store import data
 from tests.store.data import Connection
@@ -39,6 +40,8 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "mark read alone": (sql.MARK_READ, (1, 7, list(range(1, 200)))),
     "make cursors": (MAKE_CURSORS, ([1] * 100, list(range(30_000, 30_100)))),
     "settle": (SETTLE, (1, list(range(5, 105)), 5_000)),
+    "count out": (COUNT_OUT, (1, list(range(5, 105)), 5_000)),
+    "delete pages": (DELETE_PAGES, ((0, 0), (64, 0), 50)),
     "find who is behind": (FIND_BEHIND, (1, 5_000, 1_000)),
     "count marks": (COUNT_MARKS, (1, 5_000, 100, 50)),
     "fold": (FOLD, (1, 7, 0, 1_000, 1_000)),

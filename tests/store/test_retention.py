@@ -20,6 +20,7 @@ from readstate.model import (
     UnreadSummary,
 )
 from readstate.server import upkeep
+from readstate.store.erasure.store import ErasureStore
 from readstate.store.events import EventStore
 from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
@@ -62,6 +63,7 @@ async def organization(connection: Connection, monkeypatch: pytest.MonkeyPatch) 
         (pruning_events, "EVENTS_PER_STEP", 10),
         (pruning_events, "EVENTS_PER_LOOK", 10),
         (pruning_marks, "CURSORS_PER_PAGE", 1),
+        (pruning_marks, "COUNTED_PER_STEP", 7),
         (pruning_notifications, "MEMBERS_PER_STEP", 1),
         (pruning_notifications, "ROWS_PER_MEMBER", 3),
     ):
@@ -82,8 +84,9 @@ async def pruned_seq(connection: Connection) -> int:
     return int(await connection.fetchval("SELECT pruned_seq FROM event_stream WHERE org_key = 1"))
 
 
+@pytest.mark.parametrize("in_bulk", [False, True])
 async def test_the_longest_prefix_of_old_events_goes_with_its_marks(
-    connection: Connection, database: Database, store: RetentionStore, marks: MarkStore
+    connection: Connection, database: Database, store: RetentionStore, marks: MarkStore, in_bulk: bool
 ) -> None:
     await connection.execute(OLD_EVENTS, [*range(1, 121), 150])
     await marks.mark_read(ADA, [*range(1, 100, 2), 150])
@@ -91,10 +94,10 @@ async def test_the_longest_prefix_of_old_events_goes_with_its_marks(
     await marks.mark_read(BOB, [3])
     expected = Pruned(events=120, marks=51, notifications=0)
 
-    assert await store.prune(EVENTS_ONLY, dry_run=True) == expected
+    assert await store.prune(EVENTS_ONLY, dry_run=True, in_bulk=in_bulk) == expected
     assert await pruned_seq(connection) == 0
-    assert await store.prune(EVENTS_ONLY) == expected
-    assert await store.prune(EVENTS_ONLY) == Pruned(0, 0, 0)
+    assert await store.prune(EVENTS_ONLY, in_bulk=in_bulk) == expected
+    assert await store.prune(EVENTS_ONLY, in_bulk=in_bulk) == Pruned(0, 0, 0)
 
     assert await pruned_seq(connection) == 120
     assert [await data.marks_of(connection, member.member_key) for member in (ADA, GRACE, BOB)] == [{150}, {130}, {3}]
@@ -139,15 +142,16 @@ async def test_an_undo_brings_back_nothing_that_is_pruned(
     assert (await inbox.undo_mark_all(ADA, token)).unread == EVENTS - 40
 
 
+@pytest.mark.parametrize("in_bulk", [False, True])
 async def test_a_cursor_that_is_busy_is_waited_for_after_the_others(
-    connection: Connection, database: Database, store: RetentionStore, marks: MarkStore
+    connection: Connection, database: Database, store: RetentionStore, marks: MarkStore, in_bulk: bool
 ) -> None:
     await connection.execute(OLD_EVENTS, list(range(1, 41)))
     for member in ADA, GRACE:
         await marks.mark_read(member, range(1, 11))
     async with connection.transaction():
         await connection.execute("SELECT FROM read_cursor WHERE member_key = 1 FOR UPDATE")
-        pruning = asyncio.create_task(store.prune(EVENTS_ONLY))
+        pruning = asyncio.create_task(store.prune(EVENTS_ONLY, in_bulk=in_bulk))
         await one_waits_for_a_lock(database)
     assert (await pruning).marks == 20
 
@@ -160,6 +164,36 @@ async def test_what_an_earlier_run_left_is_found(
     await pruning_events.EventPruner(database).prune(1, datetime.now(UTC) - YEAR)
     assert await data.marks_of(connection, 1) == set(range(1, 31))
     assert await store.prune(EVENTS_ONLY) == Pruned(0, 30, 0)
+
+
+async def test_rows_that_a_bulk_run_left_count_for_nothing_and_go_with_the_next_one(
+    connection: Connection, database: Database, store: RetentionStore, marks: MarkStore
+) -> None:
+    await connection.execute(OLD_EVENTS, list(range(1, 81)))
+    users = [member.member_key for member in (ADA, GRACE)]
+    for member in ADA, GRACE:
+        await marks.mark_read(member, [*range(1, 41), 90, 92])
+    await pruning_events.EventPruner(database).prune(1, datetime.now(UTC) - YEAR)
+    await pruning_marks.MarkPruner(database, leaves_rows=True).prune(1)
+    assert [len(await data.marks_of(connection, user)) for user in users] == [42, 42]
+    assert await audit(connection) == []
+
+    inbox = InboxStore(database)
+    assert (await inbox.unread_count(ADA)).unread == EVENTS - 82
+    token = (await inbox.mark_all_read(ADA, 95)).undo_token
+    assert token is not None
+    assert (await inbox.undo_mark_all(ADA, token)).unread == EVENTS - 82
+    page = await inbox.page(ADA, EventQuery(limit=100, unread_only=True, with_total=True))
+    assert page.total == EVENTS - 82
+    # Erasing counts them as rows, and takes them from no count.
+    erased = await ErasureStore(database).user("user2")
+    assert (erased["read_mark"], erased["read_cursor"]) == (42, 1)
+
+    for member in ADA, BOB:
+        await marks.mark_read(member, [150, 151])
+    assert (await store.prune(EVENTS_ONLY)).marks == 0
+    await store.prune(EVENTS_ONLY, in_bulk=True)
+    assert await data.marks_of(connection, 1) - {90, 92} == {150, 151}
 
 
 async def test_a_member_with_many_rows_is_settled_in_steps_also_by_a_call(

@@ -31,8 +31,9 @@ from readstate.store.pool import Database
 from readstate.store.read_cursor.lock import settle_together
 from readstate.store.read_cursor.tidy import CursorTidier
 from readstate.store.retention.events import EventPruner
-from readstate.store.retention.marks import FIND_BEHIND
+from readstate.store.retention.marks import COUNT_OUT, FIND_BEHIND
 from readstate.store.retention.notifications import NotificationPruner
+from readstate.store.retention.pages import PagePruner
 from readstate.store.retention.store import RetentionStore
 from readstate.telemetry.metrics import Metrics
 from tests.store import data
@@ -102,6 +103,8 @@ ACTS: dict[str, Act] = {
     "find streams": lambda s: RetentionStore(s.database).prune(KEEP_A_DAY),
     "find who is behind": lambda s: s.database.rows(FIND_BEHIND, 1, 0, 1_000, repeatable=True),
     "settle some": lambda s: s.database.run(lambda c: settle_together(c, 1, range(12, 60)), repeatable=True),
+    "count out": lambda s: s.database.run(count_out, repeatable=True),
+    "delete pages": lambda s: PagePruner(s.database)._delete(0, 64, 400),
     "prune notifications": lambda s: NotificationPruner(s.database, 1, LONG_AGO, unread=True, dry_run=False).prune(),
     "find a member": lambda s: s.members.find("user9"),
     "find members": lambda s: s.members.find_in_organization("org1", ["user1", "user2"]),
@@ -114,6 +117,10 @@ ACTS: dict[str, Act] = {
     "notifications": lambda s: s.notifications.page(ADA, NotificationQuery(None, None, None, 50)),
     "all seen": lambda s: s.notifications.mark_all_seen(OrgMember(8, 1), None),
 }
+
+
+async def count_out(connection: pool.Connection) -> None:
+    await settle_together(connection, 1, range(60, 90), statement=COUNT_OUT, rows=10_000)
 
 
 async def remove(stores: Stores) -> None:

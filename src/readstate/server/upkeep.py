@@ -45,7 +45,7 @@ async def prune(settings: RetentionSettings, *, dry_run: bool) -> Tidied:
             await ErasureStore(database).sweep()
             expired = await keys.sweep()
         kept = _retention(settings)
-        return Tidied(expired, await RetentionStore(database).prune(kept, dry_run=dry_run))
+        return Tidied(expired, await RetentionStore(database).prune(kept, dry_run=dry_run, in_bulk=True))
 
 
 async def forget(

@@ -6,9 +6,11 @@ AUDIT = """
 WITH cursor AS (
     SELECT c.*, s.last_seq, s.pruned_seq AS gone, m.removed_at,
            (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(c.all_read) r) AS positions,
-           (SELECT count(*) FROM read_mark m WHERE (m.org_key, m.member_key) = (c.org_key, c.member_key)) AS rows,
            (SELECT count(*) FROM read_mark m
-             WHERE (m.org_key, m.member_key) = (c.org_key, c.member_key) AND c.all_read @> m.seq) AS rows_in_ranges,
+             WHERE (m.org_key, m.member_key) = (c.org_key, c.member_key) AND m.seq > c.pruned_seq) AS rows,
+           (SELECT count(*) FROM read_mark m
+             WHERE (m.org_key, m.member_key) = (c.org_key, c.member_key) AND m.seq > c.pruned_seq
+               AND c.all_read @> m.seq) AS rows_in_ranges,
            (SELECT coalesce(max(m.seq), 0) FROM read_mark m
              WHERE (m.org_key, m.member_key) = (c.org_key, c.member_key)) AS last_row,
            (SELECT count(*) FROM system_event e

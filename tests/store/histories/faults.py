@@ -36,6 +36,8 @@ LIST = f"{STORE}.inbox.list_sql"
 FOLD = f"{STORE}.read_cursor.tidy.FOLD"
 UNFOLD = f"{STORE}.read_cursor.tidy.UNFOLD"
 PRUNE = f"{STORE}.retention.events.PRUNE_EVENTS"
+COUNT_OUT = f"{STORE}.retention.marks.COUNT_OUT"
+PAGES = f"{STORE}.retention.pages.DELETE_PAGES"
 
 NAPS = [
     Fault(
@@ -85,8 +87,12 @@ FAULTS = [
     Fault("folding leaves the rows", FOLD, "AND (SELECT ranges FROM folded) @> seq", "AND false"),
     Fault("unfolding leaves the ranges", UNFOLD, "all_read = all_read - (", "all_read = all_read * (",
           ("mark_all", "unread", "tidy", "record", "count")),
-    Fault("settling forgets rows", SETTLE, "WHERE ctid = ANY (ARRAY", "WHERE false AND ctid = ANY (ARRAY",
+    Fault("settling counts rows that are counted out", SETTLE, "AND m.seq > i.pruned_seq AND", "AND",
           ("read", "read", "unread", "prune", "tidy", "record", "count")),
+    Fault("counting out counts rows twice", COUNT_OUT, "AND m.seq > i.pruned_seq AND", "AND",
+          ("read", "read", "unread", "prune", "tidy", "record", "count")),
+    Fault("pages lose what a cursor still counts", PAGES, ">= m.seq", "IS NOT NULL",
+          ("read", "read", "unread", "prune", "record", "count")),
     Fault("settling in steps says that it is done", SETTLE, "WHEN d.rows = $3 THEN d.last", "WHEN false THEN d.last"),
     Fault("pruning leaves the events", PRUNE, "AND seq <= (SELECT last FROM prefix)", "AND false"),
     Fault("pruning takes younger events", PRUNE, "WHERE NOT old", "WHERE false"),

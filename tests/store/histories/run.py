@@ -21,6 +21,7 @@ from readstate.store.marks.writer import Mark
 from readstate.store.members import MemberStore
 from readstate.store.read_cursor.tidy import CursorTidier
 from readstate.store.retention.events import EventPruner
+from readstate.store.retention.marks import MarkPruner
 from readstate.store.retention.store import RetentionStore
 from readstate.telemetry.metrics import Metrics
 from tests.store.data import Connection
@@ -219,10 +220,13 @@ class Run:
         async with self._beside:
             await self._connection.execute(AGE_EVENTS, member.org_key, up_to, LONG_AGO)
         if chance.random() < 0.5:
-            await server.retention.prune(Retention(DAY, None, unread_notifications=False))
+            kept = Retention(DAY, None, unread_notifications=False)
+            await server.retention.prune(kept, in_bulk=chance.random() < 0.5)
         else:
-            # As a run that breaks off: cursors are behind.
+            # As runs that break off: cursors are behind, or rows are left that count no more.
             await EventPruner(server.database).prune(member.org_key, datetime.now(UTC) - DAY)
+            if chance.random() < 0.5:
+                await MarkPruner(server.database, leaves_rows=True).prune(member.org_key)
         span.ended = time.monotonic()
 
     async def _tidy(self, server: Server, member: OrgMember, chance: random.Random, _: float) -> Any:

@@ -93,11 +93,15 @@ SELECT sum(rows)::int AS rows, (SELECT count(*) FROM ended)::int AS cursors,
        coalesce(array_agg(member_key) FILTER (WHERE rows = $3), '{}') AS more
   FROM counted
 """
+# A row of what is pruned counts no more once its cursor is settled.
+_COUNTS: Final = """
+               r.seq > (SELECT c.pruned_seq FROM read_cursor c
+                         WHERE c.org_key = $1 AND c.member_key = i.member_key) AS read"""
 ERASE_MARKS: Final = (
     _ERASE.replace("{table}", "read_mark")
     .replace("{cursor}", "read_cursor")
-    .replace("{flags}", "true AS read")
-    .replace("{counts}", "count(d.read) AS read")
+    .replace("{flags}", _COUNTS)
+    .replace("{counts}", "count(*) FILTER (WHERE d.read) AS read")
     .replace("{lessened}", "read_count = c.read_count - n.read")
 )
 ERASE_NOTIFICATIONS: Final = (
@@ -121,6 +125,24 @@ SELECT (SELECT count(*) FROM read_mark WHERE member_key = ANY ($1::bigint[]) AND
            AS notification_cursor
 """
 COUNT_EVENTS: Final = "SELECT last_seq - pruned_seq AS events FROM event_stream WHERE org_key = $1"
+
+# -- Tickets for streams ----------------------------------------------------------------------------------------------
+
+# No index finds a user: the table holds what was issued in the last minute. With $2 only those whose token named this
+# organisation.
+_OF_USER_IN: Final = "FROM watch_ticket WHERE user_id = $1 AND (org_id = $2::text OR $2 IS NULL)"
+_COUNTED: Final = " RETURNING 1) SELECT count(*)::int AS tickets FROM gone"
+COUNT_TICKETS: Final = "SELECT count(*)::int AS tickets " + _OF_USER_IN
+ERASE_TICKETS: Final = "WITH gone AS (DELETE " + _OF_USER_IN + _COUNTED
+
+# Those whose token named the organisation, and those of its members.
+_OF_ORGANIZATION: Final = """
+FROM watch_ticket t
+ WHERE t.org_id = $1
+    OR (SELECT m.org_key FROM member m WHERE m.user_id = t.user_id AND m.removed_at IS NULL) = $2
+"""
+COUNT_TICKETS_OF_ORGANIZATION: Final = "SELECT count(*)::int AS tickets " + _OF_ORGANIZATION
+ERASE_TICKETS_OF_ORGANIZATION: Final = "WITH gone AS (DELETE " + _OF_ORGANIZATION + _COUNTED
 
 # -- Replies kept under idempotency keys -------------------------------------------------------------------------------
 

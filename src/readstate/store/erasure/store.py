@@ -58,6 +58,7 @@ class ErasureStore:
             counts += await self._without_cursors(member_keys)
         for row in await self._rows(sql.FIND_KEY_ORGANIZATIONS):
             counts += await self._keys(row["org_key"], user_id)
+        counts += await self._tickets(user_id, None)
         async for org_key in self._organizations():
             counts += await self._unname(org_key, user_id)
         if not self._dry_run:
@@ -80,6 +81,7 @@ class ErasureStore:
             empty = [row["member_key"] for row in await self._rows(sql.FIND_EMPTY, member_keys, org_key)]
             counts["member"] = len(empty)
             await self._remove(empty)
+        counts += await self._tickets(user_id, None if counts["member"] else org_id)
         return counts + await self._keys(org_key, user_id) + await self._unname(org_key, user_id)
 
     # -- A tenant ------------------------------------------------------------------------------------------------------
@@ -92,7 +94,9 @@ class ErasureStore:
         org_key = await self._org_key(org_id)
         if org_key is None:
             return Counts()
-        counts = Counts(organization=1)
+        tickets = sql.COUNT_TICKETS_OF_ORGANIZATION if self._dry_run else sql.ERASE_TICKETS_OF_ORGANIZATION
+        (row,) = await self._rows(tickets, org_id, org_key)
+        counts = Counts(organization=1, watch_ticket=row["tickets"])
         async for page in self._pages(sql.FIND_MEMBERS, org_key):
             belonging = [row["member_key"] for row in page if row["belongs"]]
             counts["member"] += len(belonging)
@@ -186,6 +190,11 @@ class ErasureStore:
             return Counts(idempotency_key=row["keys"])
         deleted = await self._database.delete(sql.ERASE_KEYS, org_key, user_id, batch=ROWS_PER_STEP)
         return Counts(idempotency_key=deleted)
+
+    async def _tickets(self, user_id: str, org_id: str | None) -> Counts:
+        statement = sql.COUNT_TICKETS if self._dry_run else sql.ERASE_TICKETS
+        (row,) = await self._rows(statement, user_id, org_id)
+        return Counts(watch_ticket=row["tickets"])
 
     async def _unname(self, org_key: int, user_id: str) -> Counts:
         """Take the user out of the organisation's events, and out of others' notifications."""

@@ -4,6 +4,8 @@ A member has read the positions in the cursor's `all_read` and those of their ro
 
 - R1: no row lies in its member's `all_read`.
 - R2: `read_count` = positions in `all_read` + rows.
+  Both are said of the rows above the cursor's `pruned_seq`. One at or below it counts for nothing: the command `prune`
+  leaves such rows for a short time, and deletes them page by page (`store/retention/pages.py`).
 - R3: unread = the stream's `last_seq` - `read_count`, where the cursor's `pruned_seq` is the stream's. A cursor that is
   behind is settled before it answers or before its ranges change. Without a cursor: `last_seq` - `pruned_seq`.
 - R4: every change of `all_read` or of rows raises `version`.

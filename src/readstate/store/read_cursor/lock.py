@@ -57,14 +57,18 @@ async def settle(connection: Connection, member: OrgMember) -> int:
     return rows
 
 
-async def settle_together(connection: Connection, org_key: int, member_keys: Sequence[int]) -> list[Row]:
+async def settle_together(
+    connection: Connection, org_key: int, member_keys: Sequence[int], *, statement: str = "", rows: int = 0
+) -> list[Row]:
     """One step for each of these members, in one transaction, but for those whose cursor is busy.
+
+    Without a `statement`, which takes at most so many `rows` of each, SETTLE deletes ROWS_PER_STEP.
 
     Returns a row for each cursor that is settled or has come nearer: `member_key`, `rows`, and whether it is `behind`.
     """
     async with connection.transaction():
         free = [row["member_key"] for row in await connection.rows(LOCK_FREE_CURSORS, org_key, member_keys)]
-        return await connection.rows(SETTLE, org_key, free, ROWS_PER_STEP)
+        return await connection.rows(statement or SETTLE, org_key, free, rows or ROWS_PER_STEP)
 
 
 async def _step(connection: Connection, member: OrgMember) -> list[Row]:

@@ -32,10 +32,12 @@ SETTLE: Final = """
 WITH stream AS MATERIALIZED (SELECT pruned_seq FROM event_stream WHERE org_key = $1),
 doomed AS MATERIALIZED (
     SELECT i.member_key, m.seq, m.part, m.place
-      FROM unnest($2::bigint[]) AS i (member_key)
+      FROM (SELECT member_key, pruned_seq FROM read_cursor
+             WHERE org_key = $1 AND member_key = ANY ($2::bigint[]) OFFSET 0) i
      CROSS JOIN LATERAL (
         SELECT seq, tableoid AS part, ctid AS place FROM read_mark m
-         WHERE m.member_key = i.member_key AND m.org_key = $1 AND m.seq <= (SELECT pruned_seq FROM stream)
+         WHERE m.member_key = i.member_key AND m.org_key = $1
+           AND m.seq > i.pruned_seq AND m.seq <= (SELECT pruned_seq FROM stream)
          ORDER BY m.seq LIMIT $3::int) m),
 gone AS (
     DELETE FROM read_mark

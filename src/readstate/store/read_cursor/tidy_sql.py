@@ -19,11 +19,12 @@ SELECT c.org_key, c.member_key,
 # is looked at again by the next step, with those above it.
 FOLD: Final = """
 WITH cursor AS MATERIALIZED (
-    SELECT all_read, (SELECT count(*) FROM unnest(all_read)) AS ranges
+    SELECT all_read, pruned_seq, (SELECT count(*) FROM unnest(all_read)) AS ranges
       FROM read_cursor WHERE org_key = $1 AND member_key = $2),
 row AS MATERIALIZED (
     SELECT seq FROM read_mark
-     WHERE member_key = $2 AND org_key = $1 AND seq >= $3 ORDER BY seq LIMIT $4),
+     WHERE member_key = $2 AND org_key = $1 AND seq >= $3 AND seq > (SELECT pruned_seq FROM cursor)
+     ORDER BY seq LIMIT $4),
 island AS MATERIALIZED (
     SELECT min(seq) AS lo, max(seq) AS hi, count(*) AS rows
       FROM (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row) r

@@ -1,4 +1,4 @@
-"""Deletes the marks of events that are pruned: every cursor that is behind its stream is settled."""
+"""Takes the marks of events that are pruned out of every count: each cursor that is behind its stream is settled."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -22,6 +22,35 @@ SELECT c.member_key, c.pruned_seq < s.pruned_seq AS behind, (c.read_count - r.po
  ORDER BY c.member_key
 """
 
+COUNTED_PER_STEP: Final = 5_000
+"""Rows that one statement counts out."""
+
+# As SETTLE, but the rows stay. They are only counted, in the index where vacuum has seen their pages. They go later, in
+# the order in which they lie: see `pages.py`.
+COUNT_OUT: Final = """
+WITH stream AS MATERIALIZED (SELECT pruned_seq FROM event_stream WHERE org_key = $1),
+reached AS MATERIALIZED (
+    SELECT i.member_key, count(m.seq)::int AS rows,
+           CASE WHEN count(m.seq) = $3 THEN max(m.seq) ELSE s.pruned_seq END AS pruned_seq
+      FROM stream s
+     CROSS JOIN (SELECT member_key, pruned_seq FROM read_cursor
+                  WHERE org_key = $1 AND member_key = ANY ($2::bigint[]) OFFSET 0) i
+      LEFT JOIN LATERAL (
+        SELECT seq FROM read_mark m
+         WHERE m.member_key = i.member_key AND m.org_key = $1 AND m.seq > i.pruned_seq AND m.seq <= s.pruned_seq
+         ORDER BY m.seq LIMIT $3::int) m ON true
+     GROUP BY i.member_key, s.pruned_seq)
+UPDATE read_cursor c
+   SET version = c.version + 1, pruned_seq = r.pruned_seq,
+       all_read = c.all_read + int4multirange(int4range(1, r.pruned_seq + 1)),
+       read_count = c.read_count - r.rows
+                  + (SELECT coalesce(sum(upper(p) - lower(p)), 0)
+                       FROM unnest(int4multirange(int4range(1, r.pruned_seq + 1)) - c.all_read) AS p)
+  FROM reached r
+ WHERE c.org_key = $1 AND c.member_key = ANY ($2) AND c.member_key = r.member_key AND c.pruned_seq < r.pruned_seq
+RETURNING c.member_key, r.rows, c.pruned_seq < (SELECT pruned_seq FROM stream) AS behind
+"""
+
 COUNT_MARKS: Final = """
 SELECT c.member_key, m.marks
   FROM (SELECT member_key FROM read_cursor WHERE org_key = $1 AND member_key > $2 ORDER BY member_key LIMIT $3) c
@@ -35,15 +64,22 @@ SELECT c.member_key, m.marks
 class MarkPruner:
     """Raises as `Database.run`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, leaves_rows: bool = False) -> None:
+        """`leaves_rows`: what is counted out is not deleted. Only who is busy has the rows deleted at once."""
         self._database = database
+        self._step = settle_together
+        self._per_step = ROWS_PER_STEP
+        if leaves_rows:
+            self._step = partial(settle_together, statement=COUNT_OUT, rows=COUNTED_PER_STEP)
+            self._per_step = COUNTED_PER_STEP
+        self._leaves_rows = leaves_rows
 
     async def prune(self, org_key: int) -> int:
         """Settle every cursor of the organisation that is behind; return how many marks that deleted."""
         marks, after, found = 0, 0, CURSORS_PER_PAGE
         while found == CURSORS_PER_PAGE:
             page = await paced(self._database.rows(FIND_BEHIND, org_key, after, CURSORS_PER_PAGE, repeatable=True))
-            for member_keys in _steps(page):
+            for member_keys in _steps(page, self._per_step):
                 marks += await self._settle(org_key, member_keys)
             found, after = len(page), page[-1]["member_key"] if page else 0
         return marks
@@ -61,26 +97,27 @@ class MarkPruner:
 
     async def _settle(self, org_key: int, member_keys: Sequence[int]) -> int:
         """Settle these. A cursor that is busy is waited for, after the others and without a lock on them."""
-        settled = await paced(
-            self._database.run(lambda connection: settle_together(connection, org_key, member_keys), repeatable=True)
-        )
-        done = {row["member_key"] for row in settled if not row["behind"]}
-        marks: int = sum(row["rows"] for row in settled)
-        for member_key in member_keys:
-            if member_key not in done:
-                alone = partial(settle, member=OrgMember(member_key, org_key))
-                marks += await paced(self._database.run(alone, repeatable=True))
+        marks, busy, left = 0, set(member_keys), member_keys
+        while left:
+            step = partial(self._step, org_key=org_key, member_keys=left)
+            settled = await paced(self._database.run(step, repeatable=True))
+            marks += 0 if self._leaves_rows else sum(row["rows"] for row in settled)
+            busy -= {row["member_key"] for row in settled}
+            left = [row["member_key"] for row in settled if row["behind"]]
+        for member_key in sorted(busy):
+            alone = partial(settle, member=OrgMember(member_key, org_key))
+            marks += await paced(self._database.run(alone, repeatable=True))
         return marks
 
 
-def _steps(page: Sequence[Row]) -> Iterator[list[int]]:
+def _steps(page: Sequence[Row], most_rows: int) -> Iterator[list[int]]:
     """The members who are behind, so many at a time as have a step's rows together."""
     step: list[int] = []
     rows = 0
     for row in page:
         if not row["behind"]:
             continue
-        if step and (rows + row["rows"] > ROWS_PER_STEP or len(step) == CURSORS_PER_STEP):
+        if step and (rows + row["rows"] > most_rows or len(step) == CURSORS_PER_STEP):
             yield step
             step, rows = [], 0
         step.append(row["member_key"])

@@ -10,6 +10,7 @@ from readstate.store.read_cursor.phase import CursorPhase
 from readstate.store.retention.events import EventPruner
 from readstate.store.retention.marks import MarkPruner
 from readstate.store.retention.notifications import NotificationPruner
+from readstate.store.retention.pages import PagePruner
 
 ORGANIZATIONS_PER_PAGE: Final = 1_000
 
@@ -40,29 +41,39 @@ class RetentionStore:
         self._database = database
         self._phase = CursorPhase(database)
 
-    async def prune(self, kept: Retention, *, now: datetime | None = None, dry_run: bool = False) -> Pruned:
-        """Delete what is older than it has to be `now`; return how much. With `dry_run` only count it."""
+    async def prune(
+        self, kept: Retention, *, now: datetime | None = None, dry_run: bool = False, in_bulk: bool = False
+    ) -> Pruned:
+        """Delete what is older than it has to be `now`; return how much. With `dry_run` only count it.
+
+        `in_bulk` is for much: it reads the whole table of marks once. Without it each mark is found by its key.
+        """
         if kept.events is None and kept.notifications is None:
             return Pruned(0, 0, 0)
         await self._phase.require_finished()
         now = datetime.now(UTC) if now is None else now
-        events, marks = (0, 0) if kept.events is None else await self._events(now - kept.events, dry_run=dry_run)
+        events, marks = (0, 0) if kept.events is None else await self._events(now - kept.events, dry_run, in_bulk)
         notifications = 0
         if kept.notifications is not None:
             notifications = await self._notifications(now - kept.notifications, kept.unread_notifications, dry_run)
         return Pruned(events, marks, notifications)
 
-    async def _events(self, before: datetime, dry_run: bool) -> tuple[int, int]:
+    async def _events(self, before: datetime, dry_run: bool, in_bulk: bool) -> tuple[int, int]:
         events = marks = 0
+        pages = PagePruner(self._database)
+        by_page = in_bulk and not dry_run and await pages.pages() > 0
+        marks_of = MarkPruner(self._database, leaves_rows=by_page)
         async for org_key, old, pruned in self._streams(before):
             if dry_run:
                 found, up_to = await EventPruner(self._database).look(org_key, before)
                 events += found
-                marks += await MarkPruner(self._database).count(org_key, up_to) if up_to else 0
+                marks += await marks_of.count(org_key, up_to) if up_to else 0
             elif old or pruned:
                 events += await EventPruner(self._database).prune(org_key, before)
                 # Also where an earlier run broke off.
-                marks += await MarkPruner(self._database).prune(org_key)
+                marks += await marks_of.prune(org_key)
+        if by_page:
+            marks += await pages.prune()
         return events, marks
 
     async def _streams(self, before: datetime) -> AsyncIterator[tuple[int, bool, bool]]:

@@ -1,11 +1,16 @@
-/** The page `/docs` of the gateway, as a newcomer tries it: a click on "Try it out", and one on "Execute". */
+/** What newcomers try in a browser: the page `/docs` of the gateway, and the tutorial's own page. */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
+import { DEMO_BUNDLE } from '../demo.js';
 import { startStack } from './stack.js';
 import { launch, openWindow, skip } from './windows.js';
 
+const TUTORIAL = new URL('../../../docs/tutorial.md', import.meta.url);
 const SCOPE = 'messaging:read messaging:update system_events:audit';
 
 let stack;
@@ -51,4 +56,32 @@ test('every call works as it is filled in, but for those that ask for an id', { 
   }
   assert.equal(statuses.size, 14);
   assert.deepEqual(new Set(statuses.values()), new Set(['200']), JSON.stringify([...statuses]));
+});
+
+/** Serves the tutorial's page and the file beside it on `localhost`, for a gateway. */
+async function serveTutorial(gateway) {
+  const [, page] = /```html\n([^]*?)```/.exec(await readFile(TUTORIAL, 'utf8'));
+  const files = {
+    '/bell.html': ['text/html', page.replace('http://127.0.0.1:8080', gateway)],
+    '/readstate.js': ['text/javascript', await readFile(DEMO_BUNDLE)],
+  };
+  const site = createServer((request, response) => {
+    const [type, content] = files[request.url] ?? ['text/plain', ''];
+    response.setHeader('content-type', type).end(content);
+  });
+  await once(site.listen(0, 'localhost'), 'listening');
+  return site;
+}
+
+test("the tutorial's page has a bell that counts", { skip }, async () => {
+  const site = await serveTutorial(stack.url);
+  try {
+    const token = await stack.token('grace', '--scope', SCOPE);
+    const url = `http://localhost:${site.address().port}/bell.html#token=${token}`;
+    const page = await openWindow(await browser.newContext(), url);
+    await page.locator('[part~=badge]').filter({ hasText: /^50$/ }).waitFor();
+  } finally {
+    site.closeAllConnections();
+    site.close();
+  }
 });

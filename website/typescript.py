@@ -17,6 +17,9 @@ def write_reference(folder: Path) -> None:
     program = TYPEDOC / "node_modules" / ".bin" / "typedoc"
     subprocess.run([str(program), "--logLevel", "Warn", "--out", str(folder)], cwd=TYPEDOC, check=True)
     (folder / "index.md").unlink()  # a list of the pages, as the navigation has it
+    for page in folder.glob("*.md"):
+        # Markdown for Python has no escape for it.
+        page.write_text(page.read_text().replace("\\<", "&lt;"))
 
 
 def install() -> None:

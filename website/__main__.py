@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from website import grpc, mermaid, pages, rest
+from website import grpc, mermaid, pages, rest, typescript
 from website.navigation import Unlisted, navigation
 
 HERE: Final = Path(__file__).resolve().parent
@@ -22,6 +22,7 @@ def assemble(folder: Path) -> None:
     pages.copy_all(docs)
     (docs / "reference" / "grpc.md").write_text(grpc.reference())
     (docs / "reference" / "rest.md").write_text(rest.reference())
+    typescript.write_reference(docs / "reference" / "typescript")
     (docs / "assets").mkdir(exist_ok=True)
     (docs / "assets" / "mermaid.min.js").write_bytes(mermaid.fetch(BUILD / "cache"))
     settings = (HERE / "zensical.yml").read_text()

@@ -17,7 +17,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "recording.md",
         "errors.md",
     ),
-    "References": ("reference/*.md",),
+    "References": ("reference/*.md", "reference/typescript/*.md"),
     "Operate": ("settings.md", "deploying.md", "manifests.md", "transcoding.md", "operating/*.md", "sizing.md"),
     "Trust": ("reliability.md", "performance.md", "benchmark.md", "security.md"),
     "Project": ("contributing.md", "changelog.md"),

@@ -21,6 +21,7 @@ ELSEWHERE: Final = {
     "deploy/transcoding/README.md": "transcoding.md",
     "protos/readstate/v1": "reference/grpc.md",
     "src/readstate/gateway/openapi.yaml": "reference/rest.md",
+    "clients/typescript/src/index.ts": "reference/typescript/client.md",
 }
 """Where a file or folder that is not in docs/ is on the site. The README itself is not copied: index.md is its page."""
 

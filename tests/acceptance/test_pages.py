@@ -39,7 +39,10 @@ def agrees(said: str, answer: str) -> bool:
 
 
 def lay_out(folder: Folder) -> None:
-    """The two commands of a checkout's environment, in a folder that has `readstate dev`'s data."""
+    """What pages use of a checkout: its sources and two commands, in a folder that has `readstate dev`'s data."""
+    sources = folder.path / "src"
+    if not sources.exists():
+        sources.symlink_to(ROOT / "src")
     programs = folder.path / ".venv" / "bin"
     programs.mkdir(parents=True, exist_ok=True)
     for name in ("readstate", "python"):

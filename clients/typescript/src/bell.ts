@@ -3,6 +3,7 @@
 import { ReadstateBell } from './bell/element.js';
 
 export { type BellSelectEvent, ReadstateBell } from './bell/element.js';
+export type { Entry } from './bell/list.js';
 export type { BellTexts } from './bell/texts.js';
 
 if (globalThis.customElements && !customElements.get('readstate-bell')) {

@@ -1,4 +1,8 @@
-/** A client of readstate's REST gateway. Begin with {@link ReadState}. @packageDocumentation */
+/**
+ * A client of readstate's REST gateway. Begin with {@link ReadState}.
+ *
+ * @module client
+ */
 
 export { ReadState, type ReadStateOptions } from './client.js';
 export * from './errors.js';
@@ -48,5 +52,7 @@ export type {
 } from './system-events.js';
 export type { TokenSource } from './token.js';
 export type { StreamEnd, UnreadNotifications, UnreadState, WatchUnreadOptions } from './unread.js';
+export type { InboxSharing } from './inbox/connection.js';
 export { createInbox, type Inbox, type InboxList, type InboxOptions } from './inbox/inbox.js';
+export type { Moved } from './inbox/pending.js';
 export type { InboxSnapshot, InboxStatus, ListSnapshot } from './inbox/snapshot.js';

@@ -65,6 +65,7 @@ export function notificationsMoved(isMoved: (notification: Notification) => bool
   };
 }
 
+/** Where a notification can be moved to. It never moves back. */
 export type Moved = 'seen' | 'read' | 'dismissed';
 
 const ORDER = { unseen: 0, seen: 1, read: 2, dismissed: 3 };

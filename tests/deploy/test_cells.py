@@ -20,7 +20,8 @@ from readstate.errors import Unauthenticated, Unavailable
 from readstate.v1 import system_events_pb2, system_events_pb2_grpc
 from tests.acceptance.processes import free_port
 from tests.conftest import PostgresServer, settings_on
-from tests.deploy import test_envoy as inner
+from tests.deploy import envoy as inner
+from tests.deploy.test_envoy import Fleet
 from tests.serving import gateway_to, serving
 from tests.waiting import until_answered
 
@@ -32,7 +33,7 @@ PRODUCER: Final = "system_events:write directory:write"
 class Cells:
     """Cells a and b behind one Envoy. In each, ada is a member of acme: it knows nothing of the other one."""
 
-    fleet: inner.Fleet
+    fleet: Fleet
 
     def client(self, user: str, cell: str | None, *, scope: str = "") -> ReadState:
         root = self.fleet.certificate.read_bytes()
@@ -55,7 +56,7 @@ class Cells:
 def token(user: str, cell: str | None, scope: str = "") -> str:
     settings = settings_on("")
     assert settings.token_secret is not None
-    claims = {"iss": settings.token_issuer, "aud": settings.token_audience, "sub": user, "scope": scope}
+    claims: dict[str, Any] = {"iss": settings.token_issuer, "aud": settings.token_audience, "sub": user, "scope": scope}
     claims |= {"exp": int(time.time()) + 600} | ({} if cell is None else {"cell": cell})
     return jwt.encode(claims, settings.token_secret.get_secret_value(), "HS256")
 
@@ -75,11 +76,13 @@ async def cells(embedded_postgres: PostgresServer, tmp_path: Path) -> AsyncItera
             folder.mkdir()
             for name in "tls.crt", "tls.key":
                 (folder / name).symlink_to(tmp_path / name)
-            adapted = inner.configuration(folder, listen=ports[cell], servers=[server.port], gateway=gateway)
+            adapted = inner.configuration(
+                folder, listen=ports[cell], servers=[server.port], gateway=(gateway.port, gateway.admin_port)
+            )
             stack.enter_context(inner.envoy(adapted, folder))
         port = free_port()
         stack.enter_context(inner.envoy(configuration(tmp_path, listen=port, cells=ports), tmp_path))
-        cells = Cells(inner.Fleet(port, tmp_path / "tls.crt", []))
+        cells = Cells(Fleet(port, tmp_path / "tls.crt", []))
         for cell, events in ("a", 10), ("b", 20):
             await until_answered(lambda cell=cell: serves(cells, cell), within=60)  # type: ignore[misc]
             async with cells.client("producer", cell, scope=PRODUCER) as producer:

@@ -35,4 +35,4 @@ async def test_a_change_at_the_moment_of_the_end_is_not_lost_on_others() -> None
     short, long = asyncio.create_task(changes.within(0)), asyncio.create_task(changes.within(60))
     await asyncio.sleep(0.01)
     changes.tell()
-    assert await asyncio.gather(short, long) == [False, True]
+    assert list(await asyncio.gather(short, long)) == [False, True]

@@ -24,6 +24,8 @@ log = structlog.get_logger("readstate.gateway")
 class SharedStream:
     """The newest state, or why there will be no other."""
 
+    __slots__ = ("changes", "ended", "reading", "state", "windows")
+
     def __init__(self) -> None:
         self.state: pb.WatchUnreadResponse | None = None
         self.ended: Problem | None = None

@@ -79,9 +79,8 @@ class Hub:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    @asynccontextmanager
-    async def watching(self, member: OrgMember, org_id: str) -> AsyncIterator[Watched]:
-        """The member, with the state of a snapshot that was taken after the call.
+    async def join(self, member: OrgMember, org_id: str) -> Watched:
+        """The member, with the state of a snapshot that was taken after the call. Its caller leaves it later.
 
         Raises:
             Draining: the server stops.
@@ -102,11 +101,16 @@ class Hub:
         watched.streams += 1
         try:
             await self._ask(member)
-            yield watched
-        finally:
-            watched.streams -= 1
-            if not watched.streams:
-                self._forget(watched)
+        except BaseException:
+            self.leave(watched)
+            raise
+        return watched
+
+    def leave(self, watched: Watched) -> None:
+        """A stream has ended."""
+        watched.streams -= 1
+        if not watched.streams:
+            self._forget(watched)
 
     async def drain(self) -> None:
         """End all streams, and refuse new ones. Waits a moment until they have told their clients.

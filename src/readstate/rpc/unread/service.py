@@ -27,13 +27,17 @@ class UnreadService(unread_pb2_grpc.UnreadServiceServicer):
         self._tickets = tickets
         self._leeway = leeway
 
-    async def WatchUnread(self, _: pb.WatchUnreadRequest, context: Context) -> None:
+    async def WatchUnread(self, request: pb.WatchUnreadRequest, context: Context) -> None:
+        del request  # it has no field, and would stay in memory as long as the stream
         member, claims = caller.in_organization(), caller.claims()
         render = partial(_render, with_notifications=NOTIFICATIONS_SCOPE in claims.scopes)
-        async with self._hub.watching(member, await self._opening.org_id(member.org_key)) as watched:
+        watched = await self._hub.join(member, await self._opening.org_id(member.org_key))
+        try:
             if isinstance(claims, TicketClaims):
                 await context.send_initial_metadata(((FINGERPRINT, claims.token_sha256.hex()),))
             await stream.tell(watched, context, render, claims.expires_at + self._leeway)
+        finally:
+            self._hub.leave(watched)
 
     async def IssueTicket(self, _: pb.IssueTicketRequest, __: Context) -> pb.IssueTicketResponse:
         caller.in_organization()

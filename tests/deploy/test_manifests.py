@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
+from readstate.telemetry.metrics import GatewayMetrics, Metrics
 from tests.tools import tool
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
@@ -105,13 +107,21 @@ def test_every_metric_that_is_asked_for_is_one_that_is_told() -> None:
     assert asked <= told(), asked - told()
 
 
+@pytest.mark.parametrize("metrics", [Metrics, GatewayMetrics])
+def test_prometheus_finds_no_fault_with_the_metrics(metrics: type[Metrics | GatewayMetrics]) -> None:
+    page = generate_latest(metrics().registry).decode()
+    promtool = tool("promtool", required_by="DEPLOY")
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=page, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 def metrics_in(expression: str) -> set[str]:
     return set(re.findall(r"\breadstate_(?!server|gateway\b)\w+", expression))
 
 
 def told() -> set[str]:
-    from readstate.telemetry.metrics import GatewayMetrics, Metrics
-
     names = set()
     for registry in (Metrics().registry, GatewayMetrics().registry):
         for family in registry.collect():

@@ -64,4 +64,4 @@ async def test_once_the_upgrade_to_cursors_is_finished_servers_must_know_of_them
         assert await connection.fetchval("SELECT max(compatible_from) FROM schema_migration") == 3
     finally:
         await connection.close()
-    await require_usable(database_url)
+    await require_usable(database_url, "mixed")

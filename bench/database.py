@@ -126,7 +126,7 @@ class Database:
         """
         callers = self.members(number, self.org_key)
         if self.keeps_cursors:
-            self.execute(MAKE_CURSORS, [self.org_key] * number, [caller.member_key for caller in callers])
+            self.execute(MAKE_CURSORS.together, [self.org_key] * number, [caller.member_key for caller in callers])
         return callers
 
     def marks(self, callers: Sequence[Caller]) -> int:

@@ -42,7 +42,7 @@ class Site:
             "BENCH_LISTEN": f"127.0.0.1:{port}",
             "BENCH_CONNECTIONS": str(connections),
             "BENCH_MARK_READ": sql.MARK_READ,
-            "BENCH_UNREAD_COUNTS": UNREAD_COUNTS,
+            "BENCH_UNREAD_COUNTS": UNREAD_COUNTS.together,
             "BENCH_SECRET": self.secret,
             "BENCH_ISSUER": ISSUER,
             "BENCH_AUDIENCE": AUDIENCE,

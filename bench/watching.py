@@ -99,7 +99,7 @@ def measure(site: Site, plan: Plan, say: Callable[[str], None]) -> list[Watching
 def _tokens(site: Site, number: int) -> list[str]:
     org_key = site.database.organization(ORG_ID, events=EVENTS)
     members = site.database.members(number, org_key)
-    site.database.execute(MAKE_CURSORS, [org_key] * number, [member.member_key for member in members])
+    site.database.execute(MAKE_CURSORS.together, [org_key] * number, [member.member_key for member in members])
     site.database.settle()
     return [site.token(member.user_id) for member in members]
 

@@ -11,16 +11,13 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 # Before gRPC reads it: its handlers at fork end one in fifty child processes before their exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
-import asyncpg
 import pytest
 import structlog
 import uvicorn.server
@@ -33,10 +30,11 @@ from readstate.dev import demo, embedded
 from readstate.identity import tokens
 from readstate.server import app
 from readstate.server.app import RunningServer
-from readstate.store.migrate import migrate
 from readstate.store.role_defaults import set_role_defaults
 from readstate.telemetry import logs
 from tests import support
+from tests.cluster import CitusCluster
+from tests.servers import PostgresServer
 
 POSTGRES_SETTINGS = {"listen_addresses": "", "fsync": "off", "max_connections": "300"}
 
@@ -81,39 +79,6 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], object]]:
 
 
 # ── Databases ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class PostgresServer:
-    """A server on which `template` is a migrated, empty database."""
-
-    url: str
-    template: str = "readstate_template"
-
-    def database(self, name: str) -> str:
-        """The URL of this database."""
-        return self.url.replace("/postgres?", f"/{name}?")
-
-    async def make_template(self) -> None:
-        await self._execute(f"CREATE DATABASE {self.template}")
-        await migrate(self.database(self.template))
-
-    @asynccontextmanager
-    async def copied(self, template: str) -> AsyncIterator[str]:
-        """The URL of a new database, a copy of `template`, dropped at the end."""
-        name = f"test_{uuid4().hex}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        try:
-            yield self.database(name)
-        finally:
-            await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-    async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
 
 
 @contextmanager
@@ -164,9 +129,17 @@ async def debian_postgres() -> AsyncIterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
+def citus_postgres() -> PostgresServer:
+    """The coordinator of a Citus cluster, by CITUS_URL: docs/operating/citus.md."""
+    return CitusCluster(os.environ["CITUS_URL"])
+
+
+@pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
-    """The embedded server, or what the parameter names: `parametrize("postgres_server", ["debian"], indirect=True)`."""
-    server: PostgresServer = request.getfixturevalue(f"{getattr(request, 'param', 'embedded')}_postgres")
+    """The embedded server, or what the parameter names: `parametrize("postgres_server", ["debian"], indirect=True)`.
+    Where CITUS_URL is set, that cluster in place of the embedded one."""
+    usual = "citus" if "CITUS_URL" in os.environ else "embedded"
+    server: PostgresServer = request.getfixturevalue(f"{getattr(request, 'param', usual)}_postgres")
     return server
 
 

@@ -80,17 +80,22 @@ def _run(kind: type[S], serve_until: "Callable[[Stop, S], Coroutine[Any, Any, No
 
 @main.command()
 @click.option("--finish", "finishing", is_flag=True, help="Then make the read cursors that are missing.")
+@click.option("--citus", is_flag=True, help="Then spread the tables over the nodes of Citus, by organisation.")
 @click.option("--role-defaults", is_flag=True, help="Then set time limits for the role of READSTATE_DATABASE_URL.")
-def migrate(finishing: bool, role_defaults: bool) -> None:
+def migrate(finishing: bool, citus: bool, role_defaults: bool) -> None:
     """Bring the database to this release's schema, which `serve` does as well.
 
     With --finish also end an upgrade from a release without read cursors: once no server of that release is left.
+
+    With --citus also spread the tables over the nodes of a Citus cluster, while no server runs. From then on servers
+    need READSTATE_BATCH=organization.
 
     With --role-defaults also limit what statements of the role may take in this database: run it once as the role that
     serves, which may do so for itself.
     """
     from readstate.config import DatabaseSettings, load
     from readstate.server.signals import run
+    from readstate.store.citus import distribute
     from readstate.store.migrate import migrate
     from readstate.store.read_cursor.finish import finish
     from readstate.store.role_defaults import set_role_defaults
@@ -100,6 +105,8 @@ def migrate(finishing: bool, role_defaults: bool) -> None:
     click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
     if finishing:
         click.echo(f"read cursors made: {run(finish(url))}")
+    if citus:
+        click.echo("\n".join(f"spread {name}" for name in run(distribute(url))) or "nothing to spread")
     if role_defaults:
         run(set_role_defaults(url))
         click.echo("role defaults set")

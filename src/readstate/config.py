@@ -24,6 +24,8 @@ LARGEST_INT32: Final = 2**31 - 1
 LONGEST_SECONDS: Final = 86_400
 """Seconds: a day. gRPC can hold it in milliseconds."""
 
+POOL_OF_ORGANIZATIONS: Final = 40
+
 LONGEST_AGE: Final = 36_500 * 86_400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _AGE: Final = re.compile(r"(?P<number>[0-9]{1,12})(?P<unit>[smhd])", re.ASCII)
@@ -123,9 +125,18 @@ class ObservedSettings(LogSettings):
 class DatabaseSettings(LogSettings):
     database_url: SecretStr
     """A libpq connection URI. Several hosts and `target_session_attrs=read-write` are understood."""
+    batch: Literal["mixed", "organization"] = "mixed"
+    """What a statement may hold: calls of several organisations, or of one, which it names. The second is for a
+    database that is sharded by organisation."""
     pool_size: int = Field(default=8, ge=1, le=1000)
+    """40 with batches of one organisation: as many organisations write at once."""
     statement_cache_size: int = Field(default=100, ge=0)
     """0 for a PgBouncer older than 1.21 or without max_prepared_statements."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _organizations_write_at_once(cls, given: dict[str, object]) -> dict[str, object]:
+        return {"pool_size": POOL_OF_ORGANIZATIONS} | given if given.get("batch") == "organization" else given
 
 
 class RetentionSettings(DatabaseSettings):

@@ -19,9 +19,10 @@ from readstate.client import ReadState
 from readstate.errors import Unauthenticated, Unavailable
 from readstate.v1 import system_events_pb2, system_events_pb2_grpc
 from tests.acceptance.processes import free_port
-from tests.conftest import PostgresServer, settings_on
+from tests.conftest import settings_on
 from tests.deploy import envoy as inner
 from tests.deploy.test_envoy import Fleet
+from tests.servers import PostgresServer
 from tests.serving import gateway_to, serving
 from tests.waiting import until_answered
 

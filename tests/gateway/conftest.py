@@ -18,8 +18,9 @@ from readstate.server import app
 from readstate.server.app import RunningServer
 from readstate.store import pool
 from readstate.store.role_defaults import set_role_defaults
-from tests.conftest import PostgresServer, settings_on
+from tests.conftest import settings_on
 from tests.gateway.organization import Organization, own_organization
+from tests.servers import PostgresServer
 
 PATH = "/systemevent/read"
 

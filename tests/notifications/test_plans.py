@@ -17,8 +17,9 @@ from readstate.store.members import MemberStore
 from readstate.store.migrate import migrate
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
-from tests.conftest import PostgresServer, settings_on
+from tests.conftest import settings_on
 from tests.notifications.rules import CONTENT, members
+from tests.servers import PostgresServer
 
 LOAD = """
 INSERT INTO notification (member_key, org_key, seq, created_at, updated_at, seen_at, id, category, title, priority)

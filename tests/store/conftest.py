@@ -10,7 +10,7 @@ from readstate.store import pool
 from readstate.store.marks.store import MarkStore
 from readstate.store.pool import Database
 from readstate.telemetry.metrics import Metrics
-from tests.conftest import PostgresServer
+from tests.servers import PostgresServer
 
 
 @pytest.fixture(scope="session", params=["embedded", "debian"])

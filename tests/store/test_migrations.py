@@ -5,7 +5,9 @@ import asyncio
 import asyncpg
 import pytest
 
+from readstate.errors import StartupError
 from readstate.store import migrate as migrations
+from readstate.store.citus import distribute
 from readstate.store.migrate import migrate
 from readstate.store.read_cursor.finish import finish
 from readstate.store.schema import require_usable
@@ -64,4 +66,9 @@ async def test_once_the_upgrade_to_cursors_is_finished_servers_must_know_of_them
         assert await connection.fetchval("SELECT max(compatible_from) FROM schema_migration") == 3
     finally:
         await connection.close()
-    await require_usable(database_url)
+    await require_usable(database_url, "mixed")
+
+
+async def test_tables_are_spread_only_where_citus_is(database_url: str) -> None:
+    with pytest.raises(StartupError, match="no extension citus"):
+        await distribute(database_url)

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 
 from readstate.model import OrgMember
@@ -12,14 +13,15 @@ from readstate.store import members, recording
 from readstate.store.inbox import list_sql
 from readstate.store.inbox import sql as inbox
 from readstate.store.inbox.count import UNREAD_COUNTS
-from readstate.store.marks import sql
+from readstate.store.marks import organization, sql
 from readstate.store.marks.store import MarkStore
 from readstate.store.read_cursor.sql import MAKE_CURSORS, SETTLE
-from readstate.store.read_cursor.tidy_sql import FIND_UNTIDY, FOLD, UNFOLD
+from readstate.store.read_cursor.tidy_sql import FIND_UNTIDY, FIND_UNTIDY_OF_ONE, FOLD, UNFOLD
 from readstate.store.retention.events import LOOK, PRUNE_EVENTS
 from readstate.store.retention.marks import COUNT_MARKS, COUNT_OUT, FIND_BEHIND
 from readstate.store.retention.pages import DELETE_PAGES
-from readstate.store.retention.store import FIND_STREAMS
+from readstate.store.retention.store import FIND_STREAM, FIND_STREAMS
+from readstate.store.unread import FIND_CHANGED_OF_ONE
 from tests.store import data
 from tests.store.data import Connection
 
@@ -38,7 +40,7 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "mark read together": (sql.MARK_READ_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "mark read alone": (sql.MARK_READ, (1, 7, list(range(1, 200)))),
-    "make cursors": (MAKE_CURSORS, ([1] * 100, list(range(30_000, 30_100)))),
+    "make cursors": (MAKE_CURSORS.together, ([1] * 100, list(range(30_000, 30_100)))),
     "settle": (SETTLE, (1, list(range(5, 105)), 5_000)),
     "count out": (COUNT_OUT, (1, list(range(5, 105)), 5_000)),
     "delete pages": (DELETE_PAGES, ((0, 0), (64, 0), 50)),
@@ -47,7 +49,7 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "fold": (FOLD, (1, 7, 0, 1_000, 1_000)),
     "unfold": (UNFOLD, (1, 7, 0, 1_000)),
     "find untidy cursors": (FIND_UNTIDY, (1, 5_000, 1_000)),
-    "count unread": (UNREAD_COUNTS, ([1] * 100, list(range(1, 101)))),
+    "count unread": (UNREAD_COUNTS.together, ([1] * 100, list(range(1, 101)))),
     "mark all read": (inbox.MARK_ALL_READ, (1, 7, 50, 65_536)),
     "undo": (inbox.UNDO_MARK_ALL, (1, 7, "{[1,20),[30,40)}")),
     "readers": (inbox.READERS, (1, 50, 0, 1_000, 51, False)),
@@ -60,6 +62,21 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "find streams": (FIND_STREAMS, (0, 1_000, NOW)),
     "find member": (members.FIND_MEMBER, ("user7",)),
     "delete marks of removed": (sql.DELETE_MARKS_OF_REMOVED, (7, 5000)),
+    "find positions": (organization.FIND_POSITIONS, (1, list(range(1, 201)))),
+    "lock free cursors": (organization.LOCK_FREE, (1, list(range(1, 101)), [asyncpg.Range(7, 8)])),
+    "insert marks": (organization.INSERT_MARKS, (1, list(range(1, 101)), list(range(101, 201)))),
+    "insert a mark": (organization.INSERT_MARK, (1, 7, 300)),
+    "count marks made": (organization.COUNT_MARKS, (1, list(range(1, 101)), [1] * 100)),
+    "mark unread in one organisation": (organization.MARK_UNREAD, (1, [0] * 200, [7] * 200, list(range(1, 201)))),
+    "make cursors in one organisation": (MAKE_CURSORS.each, (1, list(range(30_000, 30_100)))),
+    "count unread in one organisation": (UNREAD_COUNTS.each, (1, list(range(1, 101)))),
+    "find changed in one organisation": (
+        FIND_CHANGED_OF_ONE,
+        (1, 100_000, 0, list(range(100)), list(range(1, 101)), [1] * 100, [0] * 100),
+    ),
+    "find untidy cursors of one organisation": (FIND_UNTIDY_OF_ONE, (1, 5_000, 1_000)),
+    "find a stream": (FIND_STREAM, (1, NOW)),
+    "insert events": (recording.INSERT_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
     "record events": (recording.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
 }
 

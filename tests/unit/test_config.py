@@ -218,3 +218,11 @@ def test_starting_read_is_for_members_whom_nobody_places(monkeypatch: pytest.Mon
     assert refusal() == "READSTATE_START_READ is for READSTATE_DIRECTORY=claims; with database, upserts say it"
     monkeypatch.setenv("READSTATE_DIRECTORY", "claims")
     assert load(ServerSettings).start_read
+
+
+def test_organizations_that_write_apart_have_connections_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(DatabaseSettings).pool_size == 8
+    monkeypatch.setenv("READSTATE_BATCH", "organization")
+    assert load(DatabaseSettings).pool_size == 40
+    monkeypatch.setenv("READSTATE_POOL_SIZE", "12")
+    assert load(DatabaseSettings).pool_size == 12

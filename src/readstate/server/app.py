@@ -187,7 +187,7 @@ async def _prepare_schema(settings: ServerSettings) -> None:
     url = settings.database_url.get_secret_value()
     if settings.migrate:
         await migrate(url)
-    await require_usable(url)
+    await require_usable(url, settings.batch)
 
 
 def _observe(

@@ -7,6 +7,7 @@ from typing import Final
 
 from readstate.errors import IdempotencyKeyInUse, IdempotencyKeyReused, ReadStateError
 from readstate.model import KeyedRequest
+from readstate.store.by_organization import OnOrganizations
 from readstate.store.pool import Connection, Database
 
 KEYS_PER_BATCH: Final = 1_000
@@ -17,19 +18,37 @@ CLAIM_KEYS: Final = "SELECT pg_try_advisory_xact_lock(lock) AS claimed FROM unne
 
 # A statement of its own, after the claim: the snapshot of a single one could predate the commit of the key's last
 # holder. What has expired and is not deleted yet is not there.
-FIND_REPLIES: Final = """
-SELECT i.place::int AS place, k.fingerprint, k.reply
-  FROM unnest($1::int[], $2::text[], $3::text[]) WITH ORDINALITY AS i (org_key, user_id, key, place)
+FIND_REPLIES: Final = OnOrganizations(
+    together="""
+SELECT i.place, k.fingerprint, k.reply
+  FROM unnest($1::int[], $2::text[], $3::text[], $4::int[]) AS i (org_key, user_id, key, place)
  CROSS JOIN LATERAL (
     SELECT fingerprint, reply FROM idempotency_key k
      WHERE k.org_key = i.org_key AND k.user_id = i.user_id AND k.key = i.key
        AND k.kept_at > now() - interval '24 hours' OFFSET 0) k
-"""
+""",
+    each="""
+SELECT i.place, k.fingerprint, k.reply
+  FROM unnest($2::text[], $3::text[], $4::int[]) AS i (user_id, key, place)
+ CROSS JOIN LATERAL (
+    SELECT fingerprint, reply FROM idempotency_key k
+     WHERE k.org_key = $1 AND k.user_id = i.user_id AND k.key = i.key
+       AND k.kept_at > now() - interval '24 hours' OFFSET 0) k
+""",
+)
 
 # Only expired rows can be in the way: the claims are held.
 KEEP_REPLIES: Final = """
 INSERT INTO idempotency_key (org_key, user_id, key, fingerprint, reply)
 SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
+ON CONFLICT (org_key, user_id, key)
+DO UPDATE SET kept_at = EXCLUDED.kept_at, fingerprint = EXCLUDED.fingerprint, reply = EXCLUDED.reply
+"""
+
+# The same for one, on a database that is sharded by organisation. A caller without an organisation has no stream to
+# take `org_key` from.
+KEEP_REPLY: Final = """
+INSERT INTO idempotency_key (org_key, user_id, key, fingerprint, reply) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (org_key, user_id, key)
 DO UPDATE SET kept_at = EXCLUDED.kept_at, fingerprint = EXCLUDED.fingerprint, reply = EXCLUDED.reply
 """
@@ -43,6 +62,20 @@ WITH doomed AS MATERIALIZED (
 DELETE FROM idempotency_key
  WHERE ctid = ANY (ARRAY (SELECT place FROM doomed)) AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
 RETURNING 1
+"""
+
+# The same for one organisation of a sharded database, and where there is something to delete.
+DELETE_EXPIRED_KEYS_OF_ONE: Final = """
+WITH doomed AS MATERIALIZED (
+    SELECT tableoid AS part, ctid AS place FROM idempotency_key
+     WHERE org_key = $1 AND kept_at <= now() - interval '24 hours' ORDER BY kept_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+DELETE FROM idempotency_key
+ WHERE org_key = $1 AND ctid = ANY (ARRAY (SELECT place FROM doomed))
+   AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
+RETURNING 1
+"""
+FIND_EXPIRED_ORGANIZATIONS: Final = """
+SELECT DISTINCT org_key FROM idempotency_key WHERE kept_at <= now() - interval '24 hours'
 """
 
 COUNT_EXPIRED_KEYS: Final = """
@@ -98,7 +131,15 @@ class IdempotencyStore:
 
     async def sweep(self) -> int:
         """Delete the keys that have expired, batch by batch; return how many."""
-        return await self._database.delete(DELETE_EXPIRED_KEYS, batch=KEYS_PER_BATCH)
+        if self._database.batch == "mixed":
+            return await self._database.delete(DELETE_EXPIRED_KEYS, batch=KEYS_PER_BATCH)
+        rows = await self._database.rows(FIND_EXPIRED_ORGANIZATIONS, repeatable=True)
+        return sum(
+            [
+                await self._database.delete(DELETE_EXPIRED_KEYS_OF_ONE, row["org_key"], batch=KEYS_PER_BATCH)
+                for row in rows
+            ]
+        )
 
     async def expired(self) -> int:
         """How many keys `sweep` would delete."""
@@ -113,7 +154,8 @@ async def claim(connection: Connection, requests: Sequence[KeyedRequest]) -> lis
     """
     locks = [_lock(request) for request in requests]
     claimed = [row["claimed"] for row in await connection.rows(CLAIM_KEYS, locks)]
-    found = {row["place"]: row for row in await connection.rows(FIND_REPLIES, *_identities(requests))}
+    columns = *_identities(requests), list(range(1, len(requests) + 1))
+    found = {row["place"]: row for row in await connection.rows_of(FIND_REPLIES, *columns)}
     outcomes: list[bytes | ReadStateError | None] = []
     for place, request in enumerate(requests, start=1):
         if not claimed[place - 1] or locks[place - 1] in locks[: place - 1]:
@@ -129,6 +171,10 @@ async def claim(connection: Connection, requests: Sequence[KeyedRequest]) -> lis
 
 async def keep(connection: Connection, replies: Sequence[tuple[KeyedRequest, bytes]]) -> None:
     """Keep the replies under their keys, which this transaction has claimed."""
+    if connection.batch == "organization":
+        for request, reply in replies:
+            await connection.rows(KEEP_REPLY, *_identity(request), request.fingerprint, reply)
+        return
     requests = [request for request, _ in replies]
     fingerprints = [request.fingerprint for request in requests]
     await connection.rows(KEEP_REPLIES, *_identities(requests), fingerprints, [reply for _, reply in replies])

@@ -5,6 +5,7 @@ from typing import Final
 
 from readstate.errors import NoOrganization
 from readstate.model import Member, NewMember, OrgMember
+from readstate.store.erasure.store import ErasureStore
 from readstate.store.marks.sql import DELETE_MARKS_OF_REMOVED
 from readstate.store.notifications.sql import DELETE_NOTIFICATIONS_OF_REMOVED
 from readstate.store.organizations import FIND_ORGANIZATION, org_keys
@@ -61,6 +62,10 @@ DELETE FROM member
    AND NOT EXISTS (SELECT FROM read_cursor c WHERE c.member_key = member.member_key)
    AND NOT EXISTS (SELECT FROM notification n WHERE n.member_key = member.member_key)
    AND NOT EXISTS (SELECT FROM notification_cursor c WHERE c.member_key = member.member_key)
+"""
+
+FORGET_EMPTY_MEMBERS: Final = """
+DELETE FROM member WHERE removed_at < now() - interval '2 minutes' AND member_key = ANY ($1::bigint[])
 """
 
 _LEFT_BEHIND: Final = (DELETE_MARKS_OF_REMOVED, DELETE_NOTIFICATIONS_OF_REMOVED)
@@ -145,7 +150,9 @@ class MemberStore:
         For members whose organisation comes from tokens, whom nobody places. Raises Migrating as `upsert`.
         """
         await self._phase.require_finished()
-        await self._database.rows(START_READ, [member.org_key], [member.member_key], repeatable=True)
+        await self._database.run(
+            lambda connection: connection.rows_of(START_READ, [member.org_key], [member.member_key]), repeatable=True
+        )
 
     async def remove(self, user_ids: Sequence[str]) -> int:
         """Remove these users, all or none; return how many were members. What is theirs stays until `sweep`."""
@@ -166,11 +173,22 @@ class MemberStore:
             if not rows:
                 return
             removed = [row["member_key"] for row in rows]
-            for member_key in removed:
-                for statement in _LEFT_BEHIND:
-                    await self._database.delete(statement, member_key, batch=ROWS_PER_BATCH)
-            await self._database.rows(FORGET_REMOVED_MEMBERS, removed, repeatable=True)
+            forget = self._forget if self._database.batch == "mixed" else self._forget_by_organization
+            await forget(removed)
             after = removed[-1]
+
+    async def _forget(self, removed: list[int]) -> None:
+        for member_key in removed:
+            for statement in _LEFT_BEHIND:
+                await self._database.delete(statement, member_key, batch=ROWS_PER_BATCH)
+        await self._database.rows(FORGET_REMOVED_MEMBERS, removed, repeatable=True)
+
+    async def _forget_by_organization(self, removed: list[int]) -> None:
+        erasure = ErasureStore(self._database)
+        await erasure.rows_of(removed)
+        # Who was removed two minutes ago gets no row any more: what is found now is all.
+        left = await erasure.who_has_rows(removed)
+        await self._database.rows(FORGET_EMPTY_MEMBERS, [key for key in removed if key not in left], repeatable=True)
 
 
 async def _member_keys(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
@@ -187,7 +205,7 @@ async def _upsert(connection: Connection, members: Sequence[NewMember]) -> None:
     # A cursor stays behind, also of who has read nothing: it says that they are not new when they come back.
     left = [(before[row["user_id"]], row["member_key"]) for row in moved if before.get(row["user_id"]) is not None]
     if left:
-        await connection.rows(MAKE_CURSORS, *zip(*left, strict=True))
+        await connection.rows_of(MAKE_CURSORS, *zip(*left, strict=True))
     start_read = {member.user_id for member in members if member.start_read}
     new = [
         (row["org_key"], row["member_key"])
@@ -195,4 +213,4 @@ async def _upsert(connection: Connection, members: Sequence[NewMember]) -> None:
         if row["org_key"] is not None and row["user_id"] in start_read
     ]
     if new:
-        await connection.rows(START_READ, *zip(*new, strict=True))
+        await connection.rows_of(START_READ, *zip(*new, strict=True))

@@ -8,6 +8,7 @@ an older server keeps working while a newer one is rolled out.
 import asyncio
 import random
 import re
+from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import Final
 
@@ -80,9 +81,23 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
         return await _apply_pending(connection)
 
 
-async def _apply_pending(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+async def under_lock(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    work: "Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[list[str]]]",
+) -> list[str]:
+    """Do other work on the schema, in a transaction, while nobody migrates."""
+    async with connection.transaction():
+        await _lock(connection)
+        return await work(connection)
+
+
+async def _lock(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.execute(_PREPARE)
     await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+async def _apply_pending(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    await _lock(connection)
     await connection.execute(_WAIT_BRIEFLY)
     await connection.execute(_HISTORY)
     applied = {row["name"] for row in await connection.fetch("SELECT name FROM schema_migration")}

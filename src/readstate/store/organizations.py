@@ -19,6 +19,10 @@ WITH made AS (
 INSERT INTO event_stream (org_key) SELECT org_key FROM made
 """
 
+# The same where organisations are on every node and streams are sharded: one by one, in a transaction.
+MAKE_ORGANIZATION: Final = "INSERT INTO organization (org_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING org_key"
+MAKE_STREAM: Final = "INSERT INTO event_stream (org_key) VALUES ($1)"
+
 
 class OrganizationErased(DatabaseUnavailable):
     """The organisation with this key was erased. Nothing was done. The same name may have another key by now."""
@@ -34,10 +38,22 @@ async def org_keys(connection: Connection, org_ids: Iterable[str]) -> dict[str, 
     found = await _find(connection, wanted)
     missing = [org_id for org_id in wanted if org_id not in found]
     if missing:
-        await connection.rows(MAKE_ORGANIZATIONS, missing)
+        make = _make if connection.batch == "mixed" else _make_one_by_one
+        await make(connection, missing)
         # Looked up again: another call may have made some of them meanwhile, and ON CONFLICT returns only our own.
         found |= await _find(connection, missing)
     return found
+
+
+async def _make(connection: Connection, org_ids: list[str]) -> None:
+    await connection.rows(MAKE_ORGANIZATIONS, org_ids)
+
+
+async def _make_one_by_one(connection: Connection, org_ids: list[str]) -> None:
+    async with connection.transaction():
+        for org_id in org_ids:
+            for made in await connection.rows(MAKE_ORGANIZATION, org_id):
+                await connection.rows(MAKE_STREAM, made["org_key"])
 
 
 async def _find(connection: Connection, org_ids: list[str]) -> dict[str, int]:

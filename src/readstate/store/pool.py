@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final, TypeAlias, TypeVar
@@ -16,6 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 from readstate import deadline
 from readstate.config import DatabaseSettings
 from readstate.errors import DatabaseUnavailable, OutOfTime, StartupError
+from readstate.store.by_organization import Batch, OnOrganizations, by_organization
 from readstate.store.connector import Connector
 from readstate.store.failover import watching
 from readstate.store.failures import (
@@ -64,6 +65,8 @@ class Connection(asyncpg.Connection):
     """Of this connection's plans."""
     metrics = PoolMetrics()
     """Those of the pool, as its plans."""
+    batch: Batch = "mixed"
+    """What a statement of the pool may hold."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -86,6 +89,19 @@ class Connection(asyncpg.Connection):
             self.plans.took(seconds)
             self.slow.took(statement, seconds)
             self.metrics.statement.observe(seconds)
+
+    async def rows_of(
+        self, statement: OnOrganizations, org_keys: Sequence[int], *columns: Sequence[object]
+    ) -> list[Row]:
+        """Run a statement on several organisations: in one go, or once for each where the pool's batches hold only one.
+        `columns` have an entry for each entry of `org_keys`. Where these are in order, so are the rows of a
+        statement that keeps it. Raises as `rows`."""
+        if self.batch == "mixed":
+            return await self.rows(statement.together, org_keys, *columns)
+        found: list[Row] = []
+        for org_key, its_columns in by_organization(org_keys, columns):
+            found += await self.rows(statement.each, org_key, *its_columns)
+        return found
 
 
 def _time_left() -> float:
@@ -114,7 +130,11 @@ _joined: ContextVar[Connection | None] = ContextVar("readstate_transaction", def
 class Database:
     """A pool of connections to one PostgreSQL database. Raises only errors of `readstate.errors`."""
 
-    def __init__(self, pool: "asyncpg.Pool[Row]", connector: Connector, metrics: PoolMetrics) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[Row]", connector: Connector, metrics: PoolMetrics, batch: Batch = "mixed"
+    ) -> None:
+        self.batch = batch
+        """What a statement may hold: see `by_organization`."""
         self._pool = pool
         self._connector = connector
         self._metrics = metrics
@@ -276,7 +296,7 @@ async def connect(settings: DatabaseSettings, metrics: PoolMetrics | None = None
             max_size=settings.pool_size,
             timeout=5,
             command_timeout=deadline.TRANSACTION_SECONDS,
-            connection_class=_own_class(metrics),
+            connection_class=_own_class(metrics, settings.batch),
             statement_cache_size=settings.statement_cache_size,
             max_cached_statement_lifetime=0,
         )
@@ -284,13 +304,13 @@ async def connect(settings: DatabaseSettings, metrics: PoolMetrics | None = None
         raise unreachable(error) from error
     try:
         async with watching(connector):
-            yield Database(pool, connector, metrics)
+            yield Database(pool, connector, metrics, settings.batch)
     finally:
         await _close(pool)
 
 
-def _own_class(metrics: PoolMetrics) -> type[Connection]:
-    own = {"plans": Plans(), "slow": SlowStatements(), "metrics": metrics}
+def _own_class(metrics: PoolMetrics, batch: Batch) -> type[Connection]:
+    own = {"plans": Plans(), "slow": SlowStatements(), "metrics": metrics, "batch": batch}
     return type("PooledConnection", (Connection,), own)
 
 

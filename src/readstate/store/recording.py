@@ -1,13 +1,13 @@
 """Recording: events of several calls get their ids and positions, and are inserted, in one transaction."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from readstate.errors import EventIdsExhausted, ReadStateError
 from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
 from readstate.store import idempotency
 from readstate.store.organizations import OrganizationErased
-from readstate.store.pool import Connection
+from readstate.store.pool import Connection, Row
 from readstate.store.record_lane import Outcome, Record, Recorded
 
 # A statement of its own, before the one that numbers: the snapshot of a single statement predates the lock, and eight
@@ -35,6 +35,30 @@ inserted AS (
 UPDATE event_stream
    SET last_seq = last_seq + (SELECT count(*) FROM missing),
        last_event_id = greatest(last_event_id, (SELECT max(event_id) FROM missing))
+ WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1)
+RETURNING 1
+"""
+
+
+# The same in two statements, for a database that is sharded by organisation.
+INSERT_EVENTS: Final = """
+INSERT INTO system_event AS new (org_key, seq, event_id, type, title, payload, occurred_at,
+                          actor_id, subject_id, workspace_id)
+SELECT s.org_key, s.last_seq + m.nth, m.event_id, m.type, m.title, m.payload::jsonb, coalesce(m.occurred_at, now()),
+       m.actor_id, m.subject_id, m.workspace_id
+  FROM event_stream s
+ CROSS JOIN (
+    SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
+      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
+                  $9::text[])
+           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, actor_id, subject_id, workspace_id,
+                                 position)
+     WHERE NOT EXISTS (SELECT FROM system_event e WHERE e.org_key = $1 AND e.event_id = i.event_id)) m
+ WHERE s.org_key = $1
+RETURNING event_id
+"""
+RAISE_STREAM: Final = """
+UPDATE event_stream SET last_seq = last_seq + $2::int, last_event_id = greatest(last_event_id, $3::bigint)
  WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1)
 RETURNING 1
 """
@@ -92,8 +116,9 @@ async def _insert(connection: Connection, org_key: int, fresh: Iterable[tuple[in
         events.setdefault(event_id, event)
     if not events:
         return
-    recorded = await connection.rows(
-        RECORD_EVENTS,
+    insert = _insert_at_once if connection.batch == "mixed" else _insert_in_steps
+    recorded = await insert(
+        connection,
         org_key,
         list(events),
         [event.type for event in events.values()],
@@ -106,6 +131,15 @@ async def _insert(connection: Connection, org_key: int, fresh: Iterable[tuple[in
     )
     if not recorded:
         raise OrganizationErased
+
+
+async def _insert_at_once(connection: Connection, org_key: int, *columns: list[Any]) -> list[Row]:
+    return await connection.rows(RECORD_EVENTS, org_key, *columns)
+
+
+async def _insert_in_steps(connection: Connection, org_key: int, *columns: list[Any]) -> list[Row]:
+    inserted = [row["event_id"] for row in await connection.rows(INSERT_EVENTS, org_key, *columns)]
+    return await connection.rows(RAISE_STREAM, org_key, len(inserted), max(inserted, default=0))
 
 
 async def _keep(connection: Connection, records: Sequence[Record], outcomes: Sequence[Outcome]) -> None:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from readstate.errors import MemberMoved, NoOrganization, ReadStateError, UnknownUser
 from readstate.model import InboxState, OrgMember, UnreadState, UnreadSummary
+from readstate.store.by_organization import by_organization
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.read_cursor.lock import settle
 from readstate.store.read_cursor.phase import CursorPhase
@@ -37,6 +38,28 @@ SELECT i.place, s.last_seq[i.org] AS head, s.pruned_seq[i.org] AS pruned_seq,
      WHERE n.org_key = ($1::int[])[i.org] AND n.member_key = i.member_key OFFSET 0) n ON true
  WHERE s.differs[i.org] OR coalesce(c.version, 0) <> i.version OR coalesce(n.version, 0) <> i.notifications_version
     OR c.pruned_seq < s.pruned_seq[i.org]
+"""
+
+# The same for the members of one organisation: $2 and $3 are what is known of it.
+FIND_CHANGED_OF_ONE: Final = """
+SELECT i.place, s.last_seq AS head, s.pruned_seq,
+       s.last_seq - coalesce(c.read_count, s.pruned_seq) AS unread, coalesce(c.version, 0) AS version,
+       coalesce(c.pruned_seq < s.pruned_seq, false) AS behind,
+       coalesce(n.unseen, 0) AS unseen_notifications, coalesce(n.unread, 0) AS unread_notifications,
+       coalesce(n.version, 0) AS notifications_version
+  FROM event_stream s
+ CROSS JOIN unnest($4::int[], $5::bigint[], $6::bigint[], $7::bigint[])
+            AS i (place, member_key, version, notifications_version)
+  LEFT JOIN LATERAL (
+    SELECT version, read_count, pruned_seq FROM read_cursor c
+     WHERE c.org_key = $1 AND c.member_key = i.member_key OFFSET 0) c ON true
+  LEFT JOIN LATERAL (
+    SELECT version, unseen, unread FROM notification_cursor n
+     WHERE n.org_key = $1 AND n.member_key = i.member_key OFFSET 0) n ON true
+ WHERE s.org_key = $1
+   AND (s.last_seq <> $2::int OR s.pruned_seq <> $3::int
+        OR coalesce(c.version, 0) <> i.version OR coalesce(n.version, 0) <> i.notifications_version
+        OR c.pruned_seq < s.pruned_seq)
 """
 
 # Those who are not where they were. Where organisations come from tokens ($3), only who is removed.
@@ -102,7 +125,8 @@ class UnreadStates:
             return {}
 
         async def work(connection: Connection) -> list[Row]:
-            rows = await connection.rows(FIND_CHANGED, *question.columns)
+            ask = _ask_together if connection.batch == "mixed" else _ask_each
+            rows = await ask(connection, question)
             for row in rows:
                 if row["behind"]:
                     await settle(connection, known[row["place"] - 1].member)
@@ -117,6 +141,20 @@ class UnreadStates:
         keys = [member.org_key for member in members], [member.member_key for member in members]
         rows = await self._database.rows(FIND_GONE, *keys, self._organization_from_claims, repeatable=True)
         return {members[row["place"] - 1]: _reason(row) for row in rows}
+
+
+async def _ask_together(connection: Connection, question: Question) -> list[Row]:
+    return await connection.rows(FIND_CHANGED, *question.columns)
+
+
+async def _ask_each(connection: Connection, question: Question) -> list[Row]:
+    org_keys, heads, pruned_seqs, organizations, *of_members = question.columns
+    places = range(1, len(question.known) + 1)
+    rows: list[Row] = []
+    for place, columns in by_organization(organizations, [places, *of_members]):
+        stream = org_keys[place - 1], heads[place - 1], pruned_seqs[place - 1]
+        rows += await connection.rows(FIND_CHANGED_OF_ONE, *stream, *columns)
+    return rows
 
 
 def _streams(known: Sequence[Known]) -> dict[int, tuple[int, int]]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from readstate.store.by_organization import OnOrganizations
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -19,14 +21,16 @@ class Fault:
     def plant(self, patch: pytest.MonkeyPatch) -> None:
         module, _, attribute = self.place.rpartition(".")
         statement = getattr(__import__(module, fromlist=[attribute]), attribute)
-        assert self.old in statement, f"the statement has changed: {self.name}"
-        patch.setattr(self.place, statement.replace(self.old, self.new))
+        forms = (statement,) if isinstance(statement, str) else statement
+        assert all(self.old in form for form in forms), f"the statement has changed: {self.name}"
+        planted = [form.replace(self.old, self.new) for form in forms]
+        patch.setattr(self.place, planted[0] if isinstance(statement, str) else OnOrganizations(*planted))
 
 
 STORE = "readstate.store"
 _EACH_ID = "FROM unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[]) AS i (call, org_key, member_key, event_id)"
-READ = f"{STORE}.marks.store.MARK_READ_TOGETHER"
-UNREAD = f"{STORE}.marks.store.MARK_UNREAD_TOGETHER"
+READ = f"{STORE}.marks.writer.MARK_READ_TOGETHER"
+UNREAD = f"{STORE}.marks.writer.MARK_UNREAD_TOGETHER"
 MARK_ALL = f"{STORE}.inbox.sql.MARK_ALL_READ"
 UNDO = f"{STORE}.inbox.sql.UNDO_MARK_ALL"
 LOCK = f"{STORE}.read_cursor.lock.LOCK_CURSOR"
@@ -34,7 +38,7 @@ SETTLE = f"{STORE}.read_cursor.lock.SETTLE"
 COUNT = f"{STORE}.inbox.count.UNREAD_COUNTS"
 LIST = f"{STORE}.inbox.list_sql"
 FOLD = f"{STORE}.read_cursor.tidy.FOLD"
-UNFOLD = f"{STORE}.read_cursor.tidy.UNFOLD"
+TAKE_OUT = f"{STORE}.read_cursor.tidy.TAKE_OUT"
 PRUNE = f"{STORE}.retention.events.PRUNE_EVENTS"
 COUNT_OUT = f"{STORE}.retention.marks.COUNT_OUT"
 PAGES = f"{STORE}.retention.pages.DELETE_PAGES"
@@ -85,7 +89,7 @@ FAULTS = [
     Fault("folding raises no version", FOLD, "SET version = version + 1, ", "SET ",
           ("read", "read", "unread", "tidy", "tidy", "record", "count")),
     Fault("folding leaves the rows", FOLD, "AND (SELECT ranges FROM folded) @> seq", "AND false"),
-    Fault("unfolding leaves the ranges", UNFOLD, "all_read = all_read - (", "all_read = all_read * (",
+    Fault("unfolding leaves the ranges", TAKE_OUT, "all_read = all_read - (", "all_read = all_read * (",
           ("mark_all", "unread", "tidy", "record", "count")),
     Fault("settling counts rows that are counted out", SETTLE, "AND m.seq > i.pruned_seq AND", "AND",
           ("read", "read", "unread", "prune", "tidy", "record", "count")),

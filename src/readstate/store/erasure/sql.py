@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from readstate.store.by_organization import by_place
+
 # -- Who -------------------------------------------------------------------------------------------------------------
 
 # Also those who are removed and not swept yet. Two look-ups, because each has an index of its own.
@@ -23,7 +25,7 @@ SELECT member_key, org_key IS NOT DISTINCT FROM $1 AS belongs FROM member
 # From here on nobody finds them. Servers may hold their key for a minute more: the sweep of removed members
 # (`store/members.py`) finds what comes of that, and deletes the row, which names nobody, after that.
 REMOVE: Final = """
-UPDATE member SET removed_at = coalesce(removed_at, now()) WHERE member_key = ANY ($1::bigint[])
+UPDATE member SET removed_at = least(removed_at, now()) WHERE member_key = ANY ($1::bigint[])
 """
 UNNAME: Final = "UPDATE member SET user_id = '' WHERE member_key = ANY ($1::bigint[]) AND removed_at IS NOT NULL"
 
@@ -39,6 +41,16 @@ SELECT member_key FROM member m
    AND NOT EXISTS (SELECT FROM read_cursor c WHERE c.member_key = m.member_key AND c.org_key <> $2)
    AND NOT EXISTS (SELECT FROM notification_cursor c WHERE c.member_key = m.member_key AND c.org_key <> $2)
 """
+
+# The same on a database that is sharded by organisation, where members are on every node.
+FIND_OUTSIDE: Final = """
+SELECT member_key FROM member WHERE member_key = ANY ($1::bigint[]) AND (org_key IS NULL OR org_key = $2)
+ ORDER BY member_key
+"""
+FIND_READERS_ELSEWHERE: Final = """
+SELECT DISTINCT member_key FROM read_cursor WHERE member_key = ANY ($1::bigint[]) AND org_key <> $2
+"""
+FIND_NOTIFIED_ELSEWHERE: Final = FIND_READERS_ELSEWHERE.replace("read_cursor", "notification_cursor")
 
 # -- What is theirs ----------------------------------------------------------------------------------------------------
 
@@ -76,7 +88,7 @@ WITH doomed AS MATERIALIZED (
          WHERE r.member_key = i.member_key AND r.org_key = $1 ORDER BY r.seq LIMIT $3::int) r),
 gone AS (
     DELETE FROM {table}
-     WHERE ctid = ANY (ARRAY (SELECT place FROM doomed))
+     WHERE {shard}ctid = ANY (ARRAY (SELECT place FROM doomed))
        AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE),
 counted AS MATERIALIZED (
     SELECT i.member_key, count(d.place)::int AS rows, {counts}
@@ -97,14 +109,14 @@ SELECT sum(rows)::int AS rows, (SELECT count(*) FROM ended)::int AS cursors,
 _COUNTS: Final = """
                r.seq > (SELECT c.pruned_seq FROM read_cursor c
                          WHERE c.org_key = $1 AND c.member_key = i.member_key) AS read"""
-ERASE_MARKS: Final = (
+ERASE_MARKS: Final = by_place(
     _ERASE.replace("{table}", "read_mark")
     .replace("{cursor}", "read_cursor")
     .replace("{flags}", _COUNTS)
     .replace("{counts}", "count(*) FILTER (WHERE d.read) AS read")
     .replace("{lessened}", "read_count = c.read_count - n.read")
 )
-ERASE_NOTIFICATIONS: Final = (
+ERASE_NOTIFICATIONS: Final = by_place(
     _ERASE.replace("{table}", "notification")
     .replace("{cursor}", "notification_cursor")
     .replace(
@@ -144,6 +156,16 @@ FROM watch_ticket t
 COUNT_TICKETS_OF_ORGANIZATION: Final = "SELECT count(*)::int AS tickets " + _OF_ORGANIZATION
 ERASE_TICKETS_OF_ORGANIZATION: Final = "WITH gone AS (DELETE " + _OF_ORGANIZATION + _COUNTED
 
+# The same on a sharded database, where tickets are a table of one node, and members are on every node: who has tickets,
+# who of them is a member, and then the tickets.
+FIND_TICKET_USERS: Final = "SELECT DISTINCT user_id FROM watch_ticket"
+FIND_USERS_OF: Final = """
+SELECT user_id FROM member WHERE user_id = ANY ($1::text[]) AND org_key = $2 AND removed_at IS NULL
+"""
+_OF_ORGANIZATION_OR_USERS: Final = "FROM watch_ticket WHERE org_id = $1 OR user_id = ANY ($2::text[])"
+COUNT_TICKETS_OF_USERS: Final = "SELECT count(*)::int AS tickets " + _OF_ORGANIZATION_OR_USERS
+ERASE_TICKETS_OF_USERS: Final = "WITH gone AS (DELETE " + _OF_ORGANIZATION_OR_USERS + _COUNTED
+
 # -- Replies kept under idempotency keys -------------------------------------------------------------------------------
 
 # The organisations that have any, by steps from one to the next: the key's index begins with them.
@@ -155,17 +177,21 @@ WITH RECURSIVE org AS (
       FROM org o WHERE o.org_key IS NOT NULL)
 SELECT org_key FROM org WHERE org_key IS NOT NULL
 """
+# The same on a sharded database: the organisations of each shard, read from end to end.
+FIND_ALL_KEY_ORGANIZATIONS: Final = "SELECT DISTINCT org_key FROM idempotency_key ORDER BY org_key"
+
 COUNT_KEYS: Final = """
 SELECT count(*)::int AS keys FROM idempotency_key WHERE org_key = $1 AND (user_id = $2::text OR $2 IS NULL)
 """
-ERASE_KEYS: Final = """
+ERASE_KEYS: Final = by_place("""
 WITH doomed AS MATERIALIZED (
     SELECT tableoid AS part, ctid AS place FROM idempotency_key
      WHERE org_key = $1 AND (user_id = $2::text OR $2 IS NULL) ORDER BY user_id, key LIMIT $3 FOR UPDATE)
 DELETE FROM idempotency_key
- WHERE ctid = ANY (ARRAY (SELECT place FROM doomed)) AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
+ WHERE {shard}ctid = ANY (ARRAY (SELECT place FROM doomed))
+   AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
 RETURNING 1
-"""
+""")
 
 # -- What names them ---------------------------------------------------------------------------------------------------
 
@@ -220,6 +246,10 @@ DELETE FROM organization o
  WHERE o.org_key = $1 AND EXISTS (SELECT FROM event_stream s WHERE s.org_key = $1 AND s.pruned_seq = s.last_seq)
 RETURNING 1
 """
+
+# The same on a sharded database.
+FIND_EMPTY_STREAM: Final = "SELECT FROM event_stream WHERE org_key = $1 AND pruned_seq = last_seq"
+DELETE_ORGANIZATION: Final = "DELETE FROM organization WHERE org_key = $1 RETURNING 1"
 
 # What servers have written with a key that they still held.
 FIND_ENDED: Final = """

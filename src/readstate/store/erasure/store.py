@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from readstate.store.by_organization import Batch
 from readstate.store.erasure import sql
 from readstate.store.marks.sql import DELETE_MARKS_OF_REMOVED
 from readstate.store.notifications.sql import DELETE_NOTIFICATIONS_OF_REMOVED
@@ -56,7 +57,7 @@ class ErasureStore:
             for row in await self._rows(sql.ORGANIZATIONS_OF, member_keys):
                 counts += await self._erase(row["org_key"], member_keys)
             counts += await self._without_cursors(member_keys)
-        for row in await self._rows(sql.FIND_KEY_ORGANIZATIONS):
+        for row in await self._rows(_KEY_ORGANIZATIONS[self._database.batch]):
             counts += await self._keys(row["org_key"], user_id)
         counts += await self._tickets(user_id, None)
         async for org_key in self._organizations():
@@ -73,12 +74,12 @@ class ErasureStore:
         member_keys = [row["member_key"] for row in await self._rows(sql.FIND_USER, user_id)]
         if self._dry_run:
             counts = await self._count_of(member_keys, org_key)
-            counts["member"] = len(await self._rows(sql.FIND_EMPTY, member_keys, org_key))
+            counts["member"] = len(await self._empty(member_keys, org_key))
         else:
             if await self._rows(sql.TAKE_OUT, member_keys, org_key):
                 await asyncio.sleep(CACHE_SECONDS)
             counts = await self._erase(org_key, member_keys)
-            empty = [row["member_key"] for row in await self._rows(sql.FIND_EMPTY, member_keys, org_key)]
+            empty = await self._empty(member_keys, org_key)
             counts["member"] = len(empty)
             await self._remove(empty)
         counts += await self._tickets(user_id, None if counts["member"] else org_id)
@@ -94,9 +95,7 @@ class ErasureStore:
         org_key = await self._org_key(org_id)
         if org_key is None:
             return Counts()
-        tickets = sql.COUNT_TICKETS_OF_ORGANIZATION if self._dry_run else sql.ERASE_TICKETS_OF_ORGANIZATION
-        (row,) = await self._rows(tickets, org_id, org_key)
-        counts = Counts(organization=1, watch_ticket=row["tickets"])
+        counts = Counts(organization=1) + await self._tickets_of(org_id, org_key)
         async for page in self._pages(sql.FIND_MEMBERS, org_key):
             belonging = [row["member_key"] for row in page if row["belongs"]]
             counts["member"] += len(belonging)
@@ -135,7 +134,7 @@ class ErasureStore:
         else:
             counts = await self._erase(org_key, member_keys)
         if with_users:
-            empty = [row["member_key"] for row in await self._rows(sql.FIND_EMPTY, member_keys, org_key)]
+            empty = await self._empty(member_keys, org_key)
             counts["member"] += len(empty)
             await self._remove(empty)
         return counts
@@ -147,7 +146,8 @@ class ErasureStore:
             async with connection.transaction():
                 await connection.rows(LOCK_STREAM, org_key)
                 pruned = await connection.rows(PRUNE_EVENTS, org_key, _ALL, EVENTS_PER_STEP)
-                ended = await connection.rows(sql.END_ORGANIZATION, org_key)
+                end = _end if connection.batch == "mixed" else _end_in_steps
+                ended = await end(connection, org_key)
                 return sum(row["events"] for row in pruned), bool(ended)
 
         events, ended = 0, False
@@ -155,6 +155,21 @@ class ErasureStore:
             last, ended = await paced(self._database.run(step, repeatable=True))
             events += last
         return events
+
+    # -- Of members who are removed already ----------------------------------------------------------------------------
+
+    async def rows_of(self, member_keys: Sequence[int]) -> None:
+        """Erase the marks and notifications of these members, in every organisation."""
+        for start in range(0, len(member_keys), MEMBERS_PER_STEP):
+            step = member_keys[start : start + MEMBERS_PER_STEP]
+            for row in await self._rows(sql.ORGANIZATIONS_OF, step):
+                await self._erase(row["org_key"], step)
+
+    async def who_has_rows(self, member_keys: Sequence[int], *, but_in: int = 0) -> set[int]:
+        """Those of the members who have any, in another organisation than `but_in`."""
+        found = await self._rows(sql.FIND_READERS_ELSEWHERE, member_keys, but_in)
+        found += await self._rows(sql.FIND_NOTIFIED_ELSEWHERE, member_keys, but_in)
+        return {row["member_key"] for row in found}
 
     # -- Steps ---------------------------------------------------------------------------------------------------------
 
@@ -173,9 +188,19 @@ class ErasureStore:
                 left = row["more"]
         return counts
 
+    async def _empty(self, member_keys: list[int], org_key: int) -> list[int]:
+        """Those of the members who are in no other organisation than this one, and have nothing in another."""
+        if self._database.batch == "mixed":
+            return [row["member_key"] for row in await self._rows(sql.FIND_EMPTY, member_keys, org_key)]
+        outside = [row["member_key"] for row in await self._rows(sql.FIND_OUTSIDE, member_keys, org_key)]
+        having = await self.who_has_rows(outside, but_in=org_key)
+        return [key for key in outside if key not in having]
+
     async def _without_cursors(self, member_keys: Sequence[int]) -> Counts:
         """What removed members have without a cursor: from before the upgrade, or written just now."""
         counts = Counts()
+        if self._database.batch == "organization":
+            return counts  # the upgrade is finished, and what is written just now goes with the sweep
         for member_key in member_keys:
             for table, statement in (
                 ("read_mark", DELETE_MARKS_OF_REMOVED),
@@ -188,12 +213,25 @@ class ErasureStore:
         if self._dry_run:
             (row,) = await self._rows(sql.COUNT_KEYS, org_key, user_id)
             return Counts(idempotency_key=row["keys"])
-        deleted = await self._database.delete(sql.ERASE_KEYS, org_key, user_id, batch=ROWS_PER_STEP)
+        deleted = await self._database.delete(
+            sql.ERASE_KEYS[self._database.batch], org_key, user_id, batch=ROWS_PER_STEP
+        )
         return Counts(idempotency_key=deleted)
 
     async def _tickets(self, user_id: str, org_id: str | None) -> Counts:
         statement = sql.COUNT_TICKETS if self._dry_run else sql.ERASE_TICKETS
         (row,) = await self._rows(statement, user_id, org_id)
+        return Counts(watch_ticket=row["tickets"])
+
+    async def _tickets_of(self, org_id: str, org_key: int) -> Counts:
+        if self._database.batch == "mixed":
+            statement = sql.COUNT_TICKETS_OF_ORGANIZATION if self._dry_run else sql.ERASE_TICKETS_OF_ORGANIZATION
+            (row,) = await self._rows(statement, org_id, org_key)
+        else:
+            asked = [row["user_id"] for row in await self._rows(sql.FIND_TICKET_USERS)]
+            users = [row["user_id"] for row in await self._rows(sql.FIND_USERS_OF, asked, org_key)]
+            statement = sql.COUNT_TICKETS_OF_USERS if self._dry_run else sql.ERASE_TICKETS_OF_USERS
+            (row,) = await self._rows(statement, org_id, users)
         return Counts(watch_ticket=row["tickets"])
 
     async def _unname(self, org_key: int, user_id: str) -> Counts:
@@ -243,10 +281,28 @@ class ErasureStore:
         return await self._database.rows(statement, *args, repeatable=True)
 
 
+_KEY_ORGANIZATIONS: Final[dict[Batch, str]] = {
+    "mixed": sql.FIND_KEY_ORGANIZATIONS,
+    "organization": sql.FIND_ALL_KEY_ORGANIZATIONS,
+}
+
+
+async def _end(connection: Connection, org_key: int) -> list[Row]:
+    return await connection.rows(sql.END_ORGANIZATION, org_key)
+
+
+async def _end_in_steps(connection: Connection, org_key: int) -> list[Row]:
+    if not await connection.rows(sql.FIND_EMPTY_STREAM, org_key):
+        return []
+    return await connection.rows(sql.DELETE_ORGANIZATION, org_key)
+
+
 async def _erase_step(
-    connection: Connection, *, lock: str, erase: str, org_key: int, member_keys: Sequence[int]
+    connection: Connection, *, lock: str, erase: dict[Batch, str], org_key: int, member_keys: Sequence[int]
 ) -> Row:
     async with connection.transaction():
         await connection.rows(lock, org_key, member_keys)
-        (row,) = await connection.rows(erase, org_key, member_keys, max(1, ROWS_PER_STEP // len(member_keys)))
+        (row,) = await connection.rows(
+            erase[connection.batch], org_key, member_keys, max(1, ROWS_PER_STEP // len(member_keys))
+        )
         return row

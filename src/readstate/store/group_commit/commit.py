@@ -9,11 +9,13 @@ from typing import Any, Final, TypeAlias
 
 from readstate import deadline
 from readstate.errors import DatabaseUnavailable, Overloaded
+from readstate.store.by_organization import Batch as BatchOf
 from readstate.store.failures import CAUSED_BY_ROWS, cause_of
 from readstate.store.group_commit.apart import Apart
 from readstate.store.group_commit.batch import Batch, halved
 from readstate.store.group_commit.fallbacks import Fallbacks
 from readstate.store.group_commit.lane import Alone, Lane, R, T, Together
+from readstate.store.group_commit.pace import PACES
 from readstate.store.group_commit.turns import Write
 from readstate.telemetry.metrics import LaneMetrics
 
@@ -26,7 +28,9 @@ Source: TypeAlias = "Lane[Any, Any] | Apart"
 class GroupCommit:
     """Shares the connections of a pool among lanes and what goes apart; one connection is left for everything else."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, batch: BatchOf = "mixed") -> None:
+        """`batch`: what one may hold."""
+        self._pace = PACES[batch]
         self._loop = asyncio.get_running_loop()
         self._most = max(1, connections - 1)
         # Who is being written, and in which batch.
@@ -41,7 +45,7 @@ class GroupCommit:
 
     def lane(self, alone: Alone[T, R], together: Together[T, R], metrics: LaneMetrics) -> Lane[T, R]:
         """A kind of writes."""
-        lane = Lane(self, self._busy, max(1, self._most - 1), alone, together, metrics)
+        lane = Lane(self, self._busy, max(1, self._most - 1), alone, together, metrics, self._pace())
         self._lanes.append(lane)
         return lane
 

@@ -45,16 +45,17 @@ class Lane(Generic[T, R]):
         alone: Alone[T, R],
         together: Together[T, R],
         metrics: LaneMetrics,
+        pace: Pace,
     ) -> None:
         """`queue` is where its calls wait, `busy` who is being written, `most` how many of its batches may be in
-        flight."""
+        flight, `pace` when they leave and what they hold."""
         self.turns = Turns(busy)
         self.metrics = metrics
         self._queue = queue
         self._most = most
         self._alone = alone
         self._together = together
-        self._pace = Pace()
+        self._pace = pace
         self._loop = asyncio.get_running_loop()
         metrics.queue.set_function(lambda: len(self.turns))
 
@@ -76,7 +77,7 @@ class Lane(Generic[T, R]):
 
     def leaves_at(self) -> float | None:
         """When the next batch may leave, on the clock of `time.monotonic`; None where none may or nobody waits."""
-        if not self.turns or self._pace.in_flight >= self._most:
+        if self._pace.in_flight >= self._most or not self._pace.lets_leave(self.turns):
             return None
         return self._pace.leaves_at(self.turns.since)
 
@@ -85,15 +86,14 @@ class Lane(Generic[T, R]):
         at = self.leaves_at()
         if at is None or at > time.monotonic():
             return None
-        calls = self.turns.take(MOST_IDS, self._pace.most_of_one(MOST_IDS, self.turns.next_largest()))
+        calls = self._pace.take(self.turns, MOST_IDS)
         return Batch(self, calls) if calls else None
 
     def started(self, batch: Batch) -> None:
-        self._pace.in_flight += 1
-        self._pace.saw(batch.organizations)
+        self._pace.started(batch.organizations)
 
-    def ended(self, _: Batch) -> None:
-        self._pace.in_flight -= 1
+    def ended(self, batch: Batch) -> None:
+        self._pace.ended(batch.organizations)
 
     async def write(self, calls: Sequence[Write], *, apart: bool) -> Sequence[R | None]:
         """Run a statement, within the time of whoever has most of it left. Raises what the statement raises."""

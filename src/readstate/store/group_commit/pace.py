@@ -1,9 +1,18 @@
 """When a lane's batches leave, and how much of one an organisation may be."""
 
 import time
+from collections import Counter
 from typing import Final
 
 from readstate import deadline
+from readstate.store.by_organization import Batch
+from readstate.store.group_commit.turns import Turns, Write
+
+ORGANIZATION_WRITERS: Final = 32
+"""Batches of a lane that leave at once where each holds one organisation. Of many organisations each has hardly more
+than one call."""
+WRITERS_OF_ONE: Final = 2
+"""Those of one organisation."""
 
 SHARED_SECONDS: Final = 1.0
 """So long after another organisation's call a batch counts as shared, also where it holds only one: the other's calls
@@ -22,6 +31,9 @@ FADING: Final = 0.9
 class Pace:
     """What it has seen of a lane's statements decides. Times are on the clock of `time.monotonic`."""
 
+    writers = 1
+    """Batches that leave at once."""
+
     def __init__(self) -> None:
         self.in_flight = 0
         """Batches."""
@@ -31,15 +43,23 @@ class Pace:
         self._shared_until = 0.0
         self._next_largest = 0.0
 
+    def lets_leave(self, turns: Turns) -> bool:
+        """Whether somebody may leave."""
+        return bool(turns)
+
+    def take(self, turns: Turns, size: int) -> list[Write]:
+        """The next batch, of up to `size`."""
+        return turns.take(size, self.most_of_one(size, turns.next_largest()))
+
     def leaves_at(self, since: float) -> float:
         """When the next batch may leave, if somebody waits since `since`."""
         at = since
         if self._statement_seconds >= deadline.SLOW_SECONDS:
             # Whoever has just been answered calls again, and saves the next statement.
             at = max(at, self._ended_at) + min(self._statement_seconds / 10, deadline.GATHER_SECONDS)
-        if self.in_flight:
+        if (further := self.in_flight - self.writers) >= 0:
             # Two at once make twice as many statements of the same calls. They cost 12 to 17 % more CPU a call.
-            at = max(at, since + deadline.PATIENCE_SECONDS * 2 ** (self.in_flight - 1))
+            at = max(at, since + deadline.PATIENCE_SECONDS * 2**further)
         return at
 
     def most_of_one(self, size: int, next_largest: int) -> int:
@@ -50,13 +70,50 @@ class Pace:
             return size
         return max(FEWEST, round(self._statement_seconds / SECONDS_EACH), round(self._next_largest))
 
-    def saw(self, organizations: set[int]) -> None:
+    def started(self, organizations: set[int]) -> None:
         """A batch leaves with calls of these."""
+        self.in_flight += 1
         if len(organizations | self._organizations) > 1:
             self._shared_until = time.monotonic() + SHARED_SECONDS
         self._organizations = organizations
+
+    def ended(self, organizations: set[int]) -> None:
+        """A batch with calls of these is done."""
+        self.in_flight -= 1
 
     def measured(self, seconds: float) -> None:
         """A statement has ended."""
         self._ended_at = time.monotonic()
         self._statement_seconds = seconds
+
+
+class OrganizationPace(Pace):
+    """Of batches that hold one organisation each."""
+
+    writers = ORGANIZATION_WRITERS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._in_flight_of: Counter[int] = Counter()
+
+    def lets_leave(self, turns: Turns) -> bool:
+        return any(org_key not in self._full for org_key in turns.organizations)
+
+    def take(self, turns: Turns, size: int) -> list[Write]:
+        return turns.take_of_one(size, self._full)
+
+    def started(self, organizations: set[int]) -> None:
+        super().started(organizations)
+        self._in_flight_of.update(organizations)
+
+    def ended(self, organizations: set[int]) -> None:
+        super().ended(organizations)
+        self._in_flight_of.subtract(organizations)
+        self._in_flight_of += Counter()  # drops those with none left
+
+    @property
+    def _full(self) -> set[int]:
+        return {org_key for org_key, count in self._in_flight_of.items() if count >= WRITERS_OF_ONE}
+
+
+PACES: Final[dict[Batch, type[Pace]]] = {"mixed": Pace, "organization": OrganizationPace}

@@ -4,7 +4,7 @@ import asyncio
 import heapq
 import time
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Container, Hashable
+from collections.abc import Container, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,11 @@ class Turns:
     def __bool__(self) -> bool:
         """Whether somebody may leave."""
         return bool(self._ready)
+
+    @property
+    def organizations(self) -> Iterable[int]:
+        """Those of whom somebody may leave, in the order of their turns."""
+        return self._ready
 
     def size_of(self, org_key: int) -> int:
         """What waits of this organisation."""
@@ -125,6 +130,7 @@ class Turns:
             write = self._next_of(write.org_key)
         if batch:
             self._end_turn(batch[0].org_key)
+        self.since = time.monotonic()
         return batch
 
     def _whose_turn(self, full: Container[int]) -> Write | None:

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from readstate import deadline
 from readstate.model import OrgMember, UnreadState
+from readstate.store.by_organization import OnOrganizations
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.read_cursor.lock import settle
 from readstate.store.read_cursor.phase import CursorPhase
@@ -17,16 +18,28 @@ MEMBERS_PER_LOOKUP: Final = 500
 
 # One row of the stream and one of the cursor for each member, in one snapshot: a count beside the `last_seq` of another
 # one was once -20.
-UNREAD_COUNTS: Final = """
+_STATE: Final = """
 SELECT s.last_seq - coalesce(c.read_count, s.pruned_seq) AS unread, s.last_seq AS head,
-       coalesce(c.version, 0) AS version, coalesce(c.pruned_seq < s.pruned_seq, false) AS behind
+       coalesce(c.version, 0) AS version, coalesce(c.pruned_seq < s.pruned_seq, false) AS behind"""
+UNREAD_COUNTS: Final = OnOrganizations(
+    together="""{state}
   FROM unnest($1::int[], $2::bigint[]) WITH ORDINALITY AS i (org_key, member_key, place)
  CROSS JOIN LATERAL (SELECT last_seq, pruned_seq FROM event_stream s WHERE s.org_key = i.org_key OFFSET 0) s
   LEFT JOIN LATERAL (
     SELECT version, read_count, pruned_seq FROM read_cursor c
      WHERE c.org_key = i.org_key AND c.member_key = i.member_key OFFSET 0) c ON true
  ORDER BY i.place
-"""
+""".replace("{state}", _STATE),
+    each="""{state}
+  FROM event_stream s
+ CROSS JOIN unnest($2::bigint[]) WITH ORDINALITY AS i (member_key, place)
+  LEFT JOIN LATERAL (
+    SELECT version, read_count, pruned_seq FROM read_cursor c
+     WHERE c.org_key = $1 AND c.member_key = i.member_key OFFSET 0) c ON true
+ WHERE s.org_key = $1
+ ORDER BY i.place
+""".replace("{state}", _STATE),
+)
 
 
 _Answer: TypeAlias = "asyncio.Future[UnreadState | None]"
@@ -114,9 +127,12 @@ class UnreadCounts:
 
 async def _states(connection: Connection, members: Sequence[OrgMember]) -> list[UnreadState | None]:
     """Of each member; None for one whose cursor has to be settled."""
-    org_keys = [member.org_key for member in members]
-    rows = await connection.rows(UNREAD_COUNTS, org_keys, [member.member_key for member in members])
-    return [_state(row) for row in rows]
+    places = sorted(range(len(members)), key=lambda place: members[place].org_key)
+    asked = [members[place] for place in places]
+    org_keys = [member.org_key for member in asked]
+    rows = await connection.rows_of(UNREAD_COUNTS, org_keys, [member.member_key for member in asked])
+    states = dict(zip(places, map(_state, rows), strict=True))
+    return [states[place] for place in range(len(members))]
 
 
 def _state(row: Row) -> UnreadState | None:

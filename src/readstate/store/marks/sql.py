@@ -23,6 +23,20 @@ SELECT (SELECT count(*) FROM changed)::int AS changed, (SELECT count(*) FROM tar
        coalesce((SELECT version FROM counted), (SELECT version FROM cursor)) AS version
 """
 
+# What each call is told, from `target`, `work` and `changed`.
+ANSWER: Final = """
+first_call AS (
+    SELECT min(call) AS call, sum(new) AS new
+      FROM (SELECT call, member_key, org_key, seq, 0 AS new FROM target
+            UNION ALL SELECT NULL, member_key, org_key, seq, 1 FROM changed) r
+     GROUP BY member_key, org_key, seq)
+SELECT call, sum(matched)::int AS matched, sum(changed)::int AS changed, max(version) AS version
+  FROM (SELECT t.call, (t.seq IS NOT NULL)::int AS matched, 0 AS changed, w.version
+          FROM work w CROSS JOIN LATERAL unnest(w.calls, w.seqs) AS t (call, seq)
+        UNION ALL SELECT call, 0, new, NULL FROM first_call) c
+ GROUP BY call
+"""
+
 # Many calls in one statement: one entry of the arrays for each id of each call. LATERAL with OFFSET 0 holds the planner
 # to one index look-up for each id, whatever it believes about the table's size. Counts for each call come from
 # UNION ALL and GROUP BY: joining the RETURNING rows back is quadratic on stale statistics, 2.5 s for 64 calls of 100
@@ -35,18 +49,7 @@ WITH target AS MATERIALIZED (
       FROM unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[]) AS i (call, org_key, member_key, event_id)
       LEFT JOIN LATERAL (
         SELECT seq FROM system_event e WHERE e.org_key = i.org_key AND e.event_id = i.event_id OFFSET 0) e ON true),
-{change}
-first_call AS (
-    SELECT min(call) AS call, sum(new) AS new
-      FROM (SELECT call, member_key, org_key, seq, 0 AS new FROM target
-            UNION ALL SELECT NULL, member_key, org_key, seq, 1 FROM changed) r
-     GROUP BY member_key, org_key, seq)
-SELECT call, sum(matched)::int AS matched, sum(changed)::int AS changed, max(version) AS version
-  FROM (SELECT t.call, (t.seq IS NOT NULL)::int AS matched, 0 AS changed, w.version
-          FROM work w CROSS JOIN LATERAL unnest(w.calls, w.seqs) AS t (call, seq)
-        UNION ALL SELECT call, 0, new, NULL FROM first_call) c
- GROUP BY call
-"""
+{change}{answer}""".replace("{answer}", ANSWER)
 
 # Marks without a cursor are written only as long as the upgrade to cursors has not begun.
 _NO_CURSOR: Final = "CASE WHEN NOT EXISTS (SELECT FROM migration_phase WHERE name = 'cursors_kept') THEN -1 END"

@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from readstate.model import MarkResult, OrgMember
+from readstate.store.by_organization import Batch
 from readstate.store.group_commit import GroupCommit, Lane
 from readstate.store.inbox.count import UnreadCounts
-from readstate.store.marks.sql import MARK_READ_TOGETHER, MARK_UNREAD_TOGETHER
-from readstate.store.marks.writer import Mark, MarkWriter, ReadWriter
+from readstate.store.marks.organization import OrganizationReadWriter, OrganizationUnreadWriter
+from readstate.store.marks.writer import Mark, MarkWriter, ReadWriter, UnreadWriter
 from readstate.store.pool import Database
 from readstate.telemetry.metrics import Metrics
+
+_WRITERS: Final[dict[Batch, tuple[type[MarkWriter], type[MarkWriter]]]] = {
+    "mixed": (ReadWriter, UnreadWriter),
+    "organization": (OrganizationReadWriter, OrganizationUnreadWriter),
+}
 
 
 class MarkStore:
@@ -20,8 +27,9 @@ class MarkStore:
 
     def __init__(self, database: Database, metrics: Metrics) -> None:
         self._counts = UnreadCounts(database)
-        self._commit = GroupCommit(database.size)
-        reads, unreads = ReadWriter(database, MARK_READ_TOGETHER), MarkWriter(database, MARK_UNREAD_TOGETHER)
+        self._commit = GroupCommit(database.size, database.batch)
+        of_reads, of_unreads = _WRITERS[database.batch]
+        reads, unreads = of_reads(database), of_unreads(database)
         self._reads = self._commit.lane(reads.alone, reads.together, metrics.lane("read"))
         self._unreads = self._commit.lane(unreads.alone, unreads.together, metrics.lane("unread"))
 

@@ -1,11 +1,13 @@
 """How marks are written: alone, waiting for the member's cursor, or together, skipping the cursors that are busy."""
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from readstate.model import MarkResult, OrgMember
 from readstate.store.failures import SerializationConflict
-from readstate.store.marks.sql import MARK_READ
+from readstate.store.marks.sql import MARK_READ, MARK_READ_TOGETHER, MARK_UNREAD_TOGETHER
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.read_cursor.lock import lock
 from readstate.store.read_cursor.sql import MAKE_CURSORS
@@ -19,12 +21,11 @@ class Mark:
     event_ids: Sequence[int]
 
 
-class MarkWriter:
-    """Runs one of the two statements of marks, for a lane of group commit. Raises as `Database.run`."""
+class MarkWriter(ABC):
+    """Writes marks of one kind, for a lane of group commit. Raises as `Database.run`."""
 
-    def __init__(self, database: Database, statement: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._statement = statement
 
     async def alone(self, mark: Mark) -> MarkResult:
         """One call. Waits for the cursor in a statement of its own: the next one sees the rows as of the lock."""
@@ -45,7 +46,7 @@ class MarkWriter:
         async def work(connection: Connection) -> list[MarkResult | None]:
             results = await self._write(connection, batch)
             left = [call for call, result in enumerate(results) if result is None]
-            if left and await connection.rows(MAKE_CURSORS, *_keys(batch[call].member for call in left)):
+            if left and await connection.rows_of(MAKE_CURSORS, *_keys(batch[call].member for call in left)):
                 again = await self._write(connection, [batch[call] for call in left])
                 for call, result in zip(left, again, strict=True):
                     results[call] = result
@@ -53,12 +54,23 @@ class MarkWriter:
 
         return await self._database.run(work, repeatable=True)
 
+    @abstractmethod
     async def _write(self, connection: Connection, batch: Sequence[Mark]) -> list[MarkResult | None]:
-        return _results(batch, await connection.rows(self._statement, *_columns(batch)))
+        """Many calls. None for one whose cursor is busy or missing."""
+
+
+class UnreadWriter(MarkWriter):
+    """Marks as unread."""
+
+    async def _write(self, connection: Connection, batch: Sequence[Mark]) -> list[MarkResult | None]:
+        return results_of(batch, await connection.rows(MARK_UNREAD_TOGETHER, *columns_of(batch)))
 
 
 class ReadWriter(MarkWriter):
     """Marks as read."""
+
+    async def _write(self, connection: Connection, batch: Sequence[Mark]) -> list[MarkResult | None]:
+        return results_of(batch, await connection.rows(MARK_READ_TOGETHER, *columns_of(batch)))
 
     async def alone(self, mark: Mark) -> MarkResult:
         # In one statement where there is a cursor: a mark needs no newer snapshot than its lock.
@@ -69,7 +81,8 @@ class ReadWriter(MarkWriter):
         return MarkResult(row["changed"], row["matched"], row["version"])
 
 
-def _results(batch: Sequence[Mark], rows: Sequence[Row]) -> list[MarkResult | None]:
+def results_of(batch: Sequence[Mark], rows: Sequence[Row | Mapping[str, Any]]) -> list[MarkResult | None]:
+    """What each call is told, from rows of a call's place in the batch, `matched`, `changed` and `version`."""
     results: list[MarkResult | None] = [None] * len(batch)
     changed = {batch[row["call"]].member for row in rows if row["changed"]}
     for row in rows:
@@ -86,7 +99,7 @@ def _keys(members: Iterable[OrgMember]) -> tuple[list[int], list[int]]:
     return [org_key for org_key, _ in pairs], [member_key for _, member_key in pairs]
 
 
-def _columns(batch: Sequence[Mark]) -> tuple[list[int], list[int], list[int], list[int]]:
+def columns_of(batch: Sequence[Mark]) -> tuple[list[int], list[int], list[int], list[int]]:
     """One entry for each id of each call: the call's place in the batch, organisation, member and event."""
     calls: list[int] = []
     org_keys: list[int] = []

@@ -63,7 +63,8 @@ class NotificationStore:
             # Drawn anew in every attempt: one that is taken is the reason for the next.
             ids = new_ids(len(recipients))
             member_keys = [member.member_key for member in recipients]
-            await connection.rows(sql.CREATE_NOTIFICATIONS, recipients[0].org_key, member_keys, ids, *content)
+            create = _create if connection.batch == "mixed" else _create_in_steps
+            await create(connection, recipients[0].org_key, member_keys, ids, content)
             return ids
 
         return await self._database.run(work, repeatable=False)
@@ -159,17 +160,36 @@ class NotificationStore:
         rows = await self._database.rows(statement, *arguments, repeatable=True)
         if not rows and not await self._phase.is_finished():
             # Not found, or found without a cursor.
-            await self._database.rows(sql.MAKE_CURSORS, [member.org_key], [member.member_key], repeatable=True)
+            await self._database.run(lambda connection: _make_cursor(connection, member), repeatable=True)
             rows = await self._database.rows(statement, *arguments, repeatable=True)
         if not rows:
             raise NotificationNotFound
         return Notification._make(rows[0])
 
 
+async def _create(
+    connection: Connection, org_key: int, member_keys: list[int], ids: list[str], content: NotificationContent
+) -> None:
+    await connection.rows(sql.CREATE_NOTIFICATIONS, org_key, member_keys, ids, *content)
+
+
+async def _create_in_steps(
+    connection: Connection, org_key: int, member_keys: list[int], ids: list[str], content: NotificationContent
+) -> None:
+    async with connection.transaction():
+        await connection.rows(sql.RAISE_STREAM, org_key)
+        await connection.rows(sql.INSERT_NOTIFICATIONS, org_key, member_keys, ids, *content)
+        await connection.rows(sql.COUNT_CREATED, org_key, member_keys)
+
+
+async def _make_cursor(connection: Connection, member: OrgMember) -> None:
+    await connection.rows_of(sql.MAKE_CURSORS, [member.org_key], [member.member_key])
+
+
 async def _lock(connection: Connection, member: OrgMember) -> None:
     """Lock the member's cursor until the transaction ends. One that is missing is made, if the upgrade has begun."""
     if not await connection.rows(sql.LOCK_CURSOR, member.member_key, member.org_key):
-        await connection.rows(sql.MAKE_CURSORS, [member.org_key], [member.member_key])
+        await _make_cursor(connection, member)
         await connection.rows(sql.LOCK_CURSOR, member.member_key, member.org_key)
 
 

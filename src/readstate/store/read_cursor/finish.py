@@ -57,8 +57,8 @@ async def finish(url: str) -> int:
     async with session(url) as connection:
         try:
             await _begin(connection)
-            made = await _make_all(connection, OWNERS_OF_MARKS, MAKE_CURSORS)
-            made += await _make_all(connection, OWNERS_OF_NOTIFICATIONS, MAKE_NOTIFICATION_CURSORS)
+            made = await _make_all(connection, OWNERS_OF_MARKS, MAKE_CURSORS.together)
+            made += await _make_all(connection, OWNERS_OF_NOTIFICATIONS, MAKE_NOTIFICATION_CURSORS.together)
             await connection.execute(_END)
             return made
         except asyncpg.PostgresError as error:

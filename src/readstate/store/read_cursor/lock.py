@@ -19,7 +19,7 @@ async def lock(connection: Connection, member: OrgMember) -> None:
     happens to a member who is being removed.
     """
     if not await connection.rows(LOCK_CURSOR, member.org_key, member.member_key):
-        await connection.rows(MAKE_CURSORS, [member.org_key], [member.member_key])
+        await connection.rows_of(MAKE_CURSORS, [member.org_key], [member.member_key])
         await connection.rows(LOCK_CURSOR, member.org_key, member.member_key)
 
 

@@ -29,11 +29,13 @@ WITH stream AS MATERIALIZED (SELECT pruned_seq FROM event_stream WHERE org_key =
 gone AS (
     DELETE FROM system_event
      WHERE org_key = $1 AND seq > (SELECT pruned_seq FROM stream) AND seq <= (SELECT last FROM prefix)
+    RETURNING 1),
+pruned AS (
+    UPDATE event_stream s SET pruned_seq = p.last
+      FROM prefix p
+     WHERE s.org_key = $1 AND p.last IS NOT NULL
     RETURNING 1)
-UPDATE event_stream s SET pruned_seq = p.last
-  FROM prefix p
- WHERE s.org_key = $1 AND p.last IS NOT NULL
-RETURNING (SELECT count(*) FROM gone)::int AS events
+SELECT (SELECT count(*) FROM gone)::int AS events FROM pruned
 """.replace("{prefix}", _PREFIX.replace("{after}", "(SELECT pruned_seq FROM stream)"))
 
 LOOK: Final = "WITH {prefix} SELECT last FROM prefix".replace("{prefix}", _PREFIX.replace("{after}", "$4::int"))

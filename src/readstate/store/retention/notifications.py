@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, TypeAlias
 
+from readstate.store.by_organization import by_place
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.retention.pace import paced
 
@@ -53,7 +54,7 @@ LOOK: Final = _NEXT + _TOLD
 _DELETED: Final = """,
 gone AS (
     DELETE FROM notification
-     WHERE ctid = ANY (ARRAY (SELECT place FROM doomed))
+     WHERE {shard}ctid = ANY (ARRAY (SELECT place FROM doomed))
        AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE),
 counted AS (
     UPDATE notification_cursor c
@@ -61,7 +62,7 @@ counted AS (
       FROM (SELECT member_key, count(*) FILTER (WHERE unseen) AS unseen, count(*) FILTER (WHERE unread) AS unread
               FROM doomed GROUP BY member_key) d
      WHERE c.org_key = $1 AND c.member_key = ANY ($2) AND c.member_key = d.member_key)"""
-PRUNE: Final = _NEXT + _DELETED + _TOLD
+PRUNE: Final = by_place(_NEXT + _DELETED + _TOLD)
 
 
 class NotificationPruner:
@@ -111,7 +112,9 @@ class NotificationPruner:
     async def _delete(self, connection: Connection, *, lock: str, places: Places) -> Step:
         async with connection.transaction():
             free = {row["member_key"] for row in await connection.rows(lock, self._org_key, list(places))}
-            return free, await self._ask(connection, PRUNE, {key: places[key] for key in places if key in free})
+            return free, await self._ask(
+                connection, PRUNE[connection.batch], {key: places[key] for key in places if key in free}
+            )
 
     async def _ask(self, connection: Connection, statement: str, places: Places) -> list[Row]:
         keys, after = list(places), list(places.values())

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from readstate.model import Pruned, Retention
-from readstate.store.pool import Database
+from readstate.store.pool import Database, Row
 from readstate.store.read_cursor.phase import CursorPhase
 from readstate.store.retention.events import EventPruner
 from readstate.store.retention.marks import MarkPruner
@@ -21,6 +21,16 @@ SELECT s.org_key, coalesce(e.recorded_at < $3, false) AS old, s.pruned_seq > 0 A
   LEFT JOIN LATERAL (
     SELECT recorded_at FROM system_event e WHERE e.org_key = s.org_key AND e.seq = s.pruned_seq + 1 OFFSET 0) e ON true
  ORDER BY s.org_key
+"""
+
+# The same on a database that is sharded by organisation: all streams, and then each.
+FIND_ALL_STREAMS: Final = "SELECT org_key FROM event_stream WHERE org_key > $1 ORDER BY org_key LIMIT $2"
+FIND_STREAM: Final = """
+SELECT coalesce(e.recorded_at < $2, false) AS old, s.pruned_seq > 0 AS pruned
+  FROM event_stream s
+  LEFT JOIN LATERAL (
+    SELECT recorded_at FROM system_event e WHERE e.org_key = $1 AND e.seq = s.pruned_seq + 1 OFFSET 0) e ON true
+ WHERE s.org_key = $1
 """
 
 FIND_NOTIFIED: Final = """
@@ -61,7 +71,8 @@ class RetentionStore:
     async def _events(self, before: datetime, dry_run: bool, in_bulk: bool) -> tuple[int, int]:
         events = marks = 0
         pages = PagePruner(self._database)
-        by_page = in_bulk and not dry_run and await pages.pages() > 0
+        in_bulk = in_bulk and not dry_run and self._database.batch == "mixed"
+        by_page = in_bulk and await pages.pages() > 0
         marks_of = MarkPruner(self._database, leaves_rows=by_page)
         async for org_key, old, pruned in self._streams(before):
             if dry_run:
@@ -79,10 +90,22 @@ class RetentionStore:
     async def _streams(self, before: datetime) -> AsyncIterator[tuple[int, bool, bool]]:
         after, found = 0, ORGANIZATIONS_PER_PAGE
         while found == ORGANIZATIONS_PER_PAGE:
-            rows = await self._database.rows(FIND_STREAMS, after, ORGANIZATIONS_PER_PAGE, before, repeatable=True)
+            page = self._page if self._database.batch == "mixed" else self._page_of_each
+            rows = await page(after, before)
             for row in rows:
                 yield row["org_key"], row["old"], row["pruned"]
             found, after = len(rows), rows[-1]["org_key"] if rows else 0
+
+    async def _page(self, after: int, before: datetime) -> list[Row]:
+        return await self._database.rows(FIND_STREAMS, after, ORGANIZATIONS_PER_PAGE, before, repeatable=True)
+
+    async def _page_of_each(self, after: int, before: datetime) -> list[dict[str, Any]]:
+        rows = await self._database.rows(FIND_ALL_STREAMS, after, ORGANIZATIONS_PER_PAGE, repeatable=True)
+        return [
+            {**row, **stream}
+            for row in rows
+            for stream in await self._database.rows(FIND_STREAM, row["org_key"], before, repeatable=True)
+        ]
 
     async def _notifications(self, before: datetime, unread: bool, dry_run: bool) -> int:
         total, after, found = 0, 0, ORGANIZATIONS_PER_PAGE

@@ -49,6 +49,7 @@ TYPESCRIPT: Final = Suite(
 MIXED_ONLY: Final = ("planted_fault", "nobody_starts_read_during_the_upgrade", "all_rows_are_one_statement", "debian")
 BY_ORGANIZATION: Final = python(
     "batches of one organisation",
+    *PARALLEL,
     *("-m", "not alone", "-k", f"not ({' or '.join(MIXED_ONLY)})"),
     *(f"tests/store/test_{name}.py" for name in ("group_commit", "histories", "inbox", "mark_all", "recording")),
     *(f"tests/store/test_{name}.py" for name in ("events", "erasure", "placing", "retention", "tidying", "unread")),
@@ -58,7 +59,7 @@ BY_ORGANIZATION: Final = python(
 )
 BESIDE: Final = (
     TYPESCRIPT,
-    python("the native engine", "-m", "not alone", *ENGINE_TESTS, READSTATE_ENGINE="native"),
+    python("the native engine", "-m", "not alone", *PARALLEL, *ENGINE_TESTS, READSTATE_ENGINE="native"),
     BY_ORGANIZATION,
     # Its rows mostly wait: for servers to start, and for what is dead to be noticed.
     python("faults and floods on both engines", "-m", "not alone", *PARALLEL, CHAOS),

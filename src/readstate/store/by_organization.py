@@ -1,4 +1,4 @@
-"""Statements of one organisation, for a database that is sharded by organisation (docs/decisions/0028-citus.md).
+"""Statements of one organisation, for a database that is sharded by organisation (docs/decisions/0027-citus.md).
 
 There a statement runs on one shard, as it is, if it names one organisation as a scalar parameter. So with
 READSTATE_BATCH=organization

@@ -1,4 +1,4 @@
-"""Spreads the tables over the shards of Citus, by organisation (docs/decisions/0028-citus.md)."""
+"""Spreads the tables over the shards of Citus, by organisation (docs/decisions/0027-citus.md)."""
 
 from typing import Final
 

@@ -10,11 +10,13 @@ import pytest
 STORE = Path(__file__).resolve().parents[2] / "src" / "readstate" / "store"
 FILES = sorted(STORE.rglob("*.py"))
 
-# `ctid` alone names a row in each partition. Beside the table it names one. The array is what the planner scans by.
+# `ctid` alone names a row in each partition. Beside the table it names one. The array is what the planner scans by. A
+# range of pages is meant in each partition.
 NAMED = re.compile(
     r"tableoid AS part, ctid AS place"
     r"|ctid = ANY \(ARRAY \(SELECT place FROM (\w+)\)\)"
     r" AND \(\(tableoid, ctid\) IN \(SELECT part, place FROM \1\)\) IS TRUE"
+    r"|m\.ctid >= \$1::tid AND m\.ctid < \$2::tid"
 )
 
 

@@ -40,9 +40,15 @@ def _watching(engine: str) -> tuple[Bar, ...]:
         Bar(
             f"mark_beside_streams_{engine}",
             "64 in flight",
-            f"p99 of MarkRead: beside 10,000 streams ÷ without, {engine}",
+            f"p99 of MarkRead: beside 10,000 streams of others ÷ without, {engine}",
             1.5,
             at_least=False,
+        ),
+        Bar(
+            f"mark_watched_{engine}",
+            "64 in flight",
+            f"the same: by members who have one of the streams ÷ without, {engine}",
+            None,
         ),
         Bar(f"kb_stream_{engine}", "memory", f"kB of the server for a stream, {engine}", 30, at_least=False),
         Bar(f"kb_window_{engine}", "memory", f"kB of the gateway for a window, {engine}", 40, at_least=False),

@@ -92,7 +92,9 @@ class Watching:
     mark_ms: list[float] = field(default_factory=list)
     """p99 of MarkRead, without streams."""
     mark_beside_ms: list[float] = field(default_factory=list)
-    """The same beside many streams."""
+    """The same beside many streams of others."""
+    mark_watched_ms: list[float] = field(default_factory=list)
+    """The same where whoever marks has a stream too, and hears of each mark."""
     kb_stream: float = 0
     """Memory of the server for a stream."""
     kb_window: float = 0

@@ -159,6 +159,7 @@ def _watching(found: Sequence[Watching]) -> dict[str, float | None]:
         "heard": lambda one: statistics.median(one.heard_ms),
         "heard_busy_vs_quiet": lambda one: statistics.median(one.heard_busy_ms) / statistics.median(one.heard_ms),
         "mark_beside_streams": lambda one: statistics.median(one.mark_beside_ms) / statistics.median(one.mark_ms),
+        "mark_watched": lambda one: statistics.median(one.mark_watched_ms) / statistics.median(one.mark_ms),
         "kb_stream": lambda one: one.kb_stream,
         "kb_window": lambda one: one.kb_window,
         "kb_window_own": lambda one: one.kb_window_own,

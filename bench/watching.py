@@ -54,6 +54,8 @@ class _Place:
     plan: Plan
     tokens: Sequence[str]
     """Of all who may watch. The first ones mark."""
+    strangers: Sequence[str]
+    """Of members who have no stream, and mark."""
     say: Callable[[str], None]
     blocks: Iterator[int] = field(default_factory=itertools.count)
 
@@ -63,12 +65,10 @@ class _Place:
         with watchers(protocol, port, tokens, producer=producer, org_id=ORG_ID) as found:
             yield found
 
-    def mark(self, server: Contender, *, seconds: float, rate: int | None = None) -> Load:
+    def mark(self, server: Contender, tokens: Sequence[str], *, seconds: float, rate: int | None = None) -> Load:
         calls, first = BUILD / "calls-watching.bin", next(self.blocks) * EVENTS_AT_ONCE % EVENTS + 1
         load_grpc.write(calls, (MarkReadRequest(event_ids=[first + n]) for n in range(EVENTS_AT_ONCE)))
-        load = load_grpc.call(
-            server.port, "MarkRead", calls, self.tokens[:MARKERS], level=LEVEL, seconds=seconds, rate=rate
-        )
+        load = load_grpc.call(server.port, "MarkRead", calls, tokens[:MARKERS], level=LEVEL, seconds=seconds, rate=rate)
         require_success("MarkRead beside streams", load)
         return load
 
@@ -80,12 +80,13 @@ def measure(site: Site, plan: Plan, say: Callable[[str], None]) -> list[Watching
         BenchError: a stream has ended, nobody hears of an event, or a call failed.
     """
     say(f"making {plan.streams:,} members who watch")
-    place = _Place(site, plan, _tokens(site, plan.streams), say)
+    tokens = _tokens(site, plan.streams + MARKERS)
+    place = _Place(site, plan, tokens[: plan.streams], tokens[plan.streams :], say)
     found = []
     for engine in ENGINES:
         one = Watching(engine)
         with readstate(engine, site) as server:
-            place.mark(server, seconds=1)  # not counted: every plan becomes the generic one
+            place.mark(server, place.strangers, seconds=1)  # not counted: every plan becomes the generic one
             _mark_beside(place, server, one)  # first: streams that have left leave memory for others
             _hear(place, server, one)
             with gateway(server) as front:
@@ -129,7 +130,7 @@ def _busy(place: _Place, server: Contender) -> Iterator[None]:
     """
     seconds = HEARING_SECONDS + 4
     with ThreadPoolExecutor(1) as pool:
-        marking = pool.submit(place.mark, server, seconds=seconds, rate=MARKS_PER_SECOND)
+        marking = pool.submit(place.mark, server, place.tokens, seconds=seconds, rate=MARKS_PER_SECOND)
         time.sleep(1)
         yield
         if marking.done():
@@ -145,22 +146,24 @@ def _busy(place: _Place, server: Contender) -> Iterator[None]:
 def _mark_beside(place: _Place, server: Contender, found: Watching) -> None:
     """Without streams, with them, and without again."""
     streams = place.plan.streams
-    found.mark_ms += _p99s(place, server)
+    found.mark_ms += _p99s(place, server, place.strangers)
     with place.watching("grpc", server.port, place.tokens) as listeners:
         found.kb_stream = _kb(server.processes[0], listeners, streams)
         before = used(place.site.database.postmaster)
         time.sleep(IDLE_SECONDS)
         found.database_cores = round((used(place.site.database.postmaster) - before) / IDLE_SECONDS, 4)
-        found.mark_beside_ms += _p99s(place, server)
+        found.mark_beside_ms += _p99s(place, server, place.strangers)
+        found.mark_watched_ms += _p99s(place, server, place.tokens)
     time.sleep(EMPTY_SECONDS)
-    found.mark_ms += _p99s(place, server)
-    alone, beside = statistics.median(found.mark_ms), statistics.median(found.mark_beside_ms)
-    place.say(f"{found.engine}: MarkRead p99 {alone:.1f} ms, beside {streams:,} streams {beside:.1f} ms;")
+    found.mark_ms += _p99s(place, server, place.strangers)
+    alone, beside, watched = map(statistics.median, (found.mark_ms, found.mark_beside_ms, found.mark_watched_ms))
+    place.say(f"{found.engine}: MarkRead p99 {alone:.1f} ms, beside {streams:,} streams of others {beside:.1f} ms;")
+    place.say(f"  by members who have one of the streams {watched:.1f} ms;")
     place.say(f"  a stream takes {found.kb_stream:.1f} kB, all {found.database_cores:.3f} cores of PostgreSQL")
 
 
-def _p99s(place: _Place, server: Contender) -> list[float]:
-    loads = [place.mark(server, seconds=place.plan.seconds / 2) for _ in range(place.plan.rounds)]
+def _p99s(place: _Place, server: Contender, tokens: Sequence[str]) -> list[float]:
+    loads = [place.mark(server, tokens, seconds=place.plan.seconds / 2) for _ in range(place.plan.rounds)]
     return [load.p99_ms for load in loads if load.p99_ms is not None]
 
 

@@ -40,10 +40,9 @@ SLOW_SECONDS: Final = 0.1
 GATHER_SECONDS: Final = 0.25
 """How long it waits at most; otherwise for a tenth of the statement's time."""
 
-PATIENCE_SECONDS: Final = 0.05
-"""A batch that has been in flight for so long is no reason any more for calls to wait: a second one leaves. For a third
-calls wait twice the time, for a fourth four times, and so on: with statements of 4 s, six batches in flight let no call
-wait longer than the 0.7 s that it can spare."""
+PATIENCE_SECONDS: Final = 0.1
+"""How long calls wait for one of two batches to end before a third leaves. A fourth leaves after twice the time, and so
+on: with statements of 4 s, six batches in flight let no call wait longer than the 0.7 s that it can spare."""
 
 LOCK_SECONDS: Final = 0.1
 """How long a part of a batch that was split waits for a lock. The role's second is for whoever goes alone."""

@@ -2,8 +2,8 @@
 
 One durable commit then serves many calls, as in a database's own log. The promise, for every call:
 
-- It waits for nobody on an idle server, and otherwise for the batch in flight. Where statements are slow, more batches
-  leave, and each waits for company: a tenth of a statement's time, at most 0.25 s.
+- It waits for nobody on an idle server, and otherwise for two batches in flight. Where statements are slow, more
+  batches leave, and each waits for company: a tenth of a statement's time, at most 0.25 s.
 - It begins after another's reply only to see that one's effect. Nothing more is promised about order.
 - Its counts are its own. The first call of a batch that names a mark counts it as changed, every call counts its
   matches.

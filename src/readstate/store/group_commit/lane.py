@@ -90,10 +90,10 @@ class Lane(Generic[T, R]):
         return Batch(self, calls) if calls else None
 
     def started(self, batch: Batch) -> None:
-        self._pace.started(batch)
+        self._pace.started(batch.organizations)
 
     def ended(self, batch: Batch) -> None:
-        self._pace.ended(batch)
+        self._pace.ended(batch.organizations)
 
     async def write(self, calls: Sequence[Write], *, apart: bool) -> Sequence[R | None]:
         """Run a statement, within the time of whoever has most of it left. Raises what the statement raises."""

@@ -10,6 +10,9 @@ DOCS_STAMP := $(DOCS_VENV)/.installed
 # Which Python makes .venv; `make PYTHON=/path/to/python3 run` names another.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 
+# Else every process compiles again all that it imports: 2.2 s of CPU for each start of a server, instead of 0.6.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test lint proto bench chaos docs image
 .DEFAULT_GOAL := help
 

@@ -82,8 +82,7 @@ def running(suite: Suite) -> Iterator[Run]:
 
 
 def _environment() -> dict[str, str]:
-    # Without files of bytecode every process compiles every module anew: half of the time that pytest takes to start.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = dict(os.environ)
     if sys.stdout.isatty():
         # The suite writes to a file: it cannot see the terminal by itself.
         environment |= {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}

@@ -24,7 +24,9 @@ from readstate.telemetry.logs import request_id
 WRITING_SECONDS: Final = 1.0
 """After its grace, a stop waits this long until the answers are written. It has an end: a client may have stopped
 reading."""
-
+FLUSHING_SECONDS: Final = 0.2
+"""The front counts an answer as written when it has handed it to the connection, whose own task sends it. A close drops
+what that task has not sent yet, and nothing tells when it has. On a busy machine the task may wait for a core."""
 
 FULL_SECONDS: Final = 0.005
 LONGEST_FULL_SECONDS: Final = 0.1
@@ -80,6 +82,8 @@ class NativeServer(pygrpc_native.aio.Server):
             async with asyncio.timeout(WRITING_SECONDS):
                 while self._unwritten() > len(unfinished):  # noqa: ASYNC110 - the front announces nothing
                     await asyncio.sleep(0.002)
+        if tasks:
+            await asyncio.sleep(FLUSHING_SECONDS)
 
     def _unwritten(self) -> int:
         """Calls that have begun, and whose whole answer the front has not written yet."""

@@ -31,8 +31,11 @@ class OnOrganizations(NamedTuple):
 
 
 def by_place(statement: str) -> dict[Batch, str]:
-    """Both forms of a statement that deletes rows by their place. On a shard the organisation has to stand beside it,
-    at `{shard}`. On a plain table it must not: a plan that was kept from an empty table would take an index on it."""
+    """Both forms of a statement, or of a part of one, that deletes rows by their place.
+
+    On a shard the organisation has to stand beside the place, at `{shard}`. On a plain table it must not: a plan that
+    was kept from an empty table would take an index on it.
+    """
     return {
         "mixed": statement.replace("{shard}", ""),
         "organization": statement.replace("{shard}", "org_key = $1 AND "),

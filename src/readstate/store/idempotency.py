@@ -54,7 +54,7 @@ DO UPDATE SET kept_at = EXCLUDED.kept_at, fingerprint = EXCLUDED.fingerprint, re
 """
 
 # In batches. Two servers sweep at once without waiting for each other, and a row that is being used again is left. By
-# their place, as in marks/sql.py: MARK_UNREAD_TOGETHER.
+# their place, as in marks/sql.py: REMOVE_MARKS.
 DELETE_EXPIRED_KEYS: Final = """
 WITH doomed AS MATERIALIZED (
     SELECT tableoid AS part, ctid AS place FROM idempotency_key

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from readstate.model import MarkResult
-from readstate.store.marks.sql import ANSWER
+from readstate.store.marks.sql import ANSWER, REMOVE_MARKS
 from readstate.store.marks.writer import Mark, MarkWriter, columns_of, results_of
 from readstate.store.pool import Connection
 
@@ -46,7 +46,7 @@ UPDATE read_cursor
 """
 
 # In one statement, as in `sql.py`: nothing is inserted.
-MARK_UNREAD: Final = """
+_UNREAD: Final = """
 WITH target AS MATERIALIZED (
     SELECT i.call, i.member_key, $1::int AS org_key, e.seq
       FROM unnest($2::int[], $3::bigint[], $4::bigint[]) AS i (call, member_key, event_id)
@@ -70,15 +70,7 @@ hit AS MATERIALIZED (
         SELECT tableoid AS part, ctid AS place FROM read_mark m
          WHERE m.member_key = w.member_key AND m.org_key = $1 AND m.seq = s.seq OFFSET 0) m ON true
      WHERE w.version IS NOT NULL AND (m.place IS NOT NULL OR w.all_read @> s.seq)),
-doomed AS MATERIALIZED (SELECT part, place FROM hit WHERE place IS NOT NULL),
-gone AS (
-    DELETE FROM read_mark
-     WHERE org_key = $1 AND ctid = ANY (ARRAY (SELECT place FROM doomed))
-       AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
-    RETURNING member_key, org_key, seq),
-changed AS (
-    SELECT member_key, org_key, seq FROM gone
-    UNION ALL SELECT member_key, org_key, seq FROM hit WHERE place IS NULL),
+{remove}
 counted AS (
     UPDATE read_cursor c
        SET version = c.version + 1, read_count = c.read_count - n.marks, all_read = c.all_read - n.ranges
@@ -86,7 +78,8 @@ counted AS (
                    coalesce(range_agg(int4range(seq, seq + 1)) FILTER (WHERE place IS NULL), '{}') AS ranges
               FROM hit GROUP BY 1) n
      WHERE c.org_key = $1 AND c.member_key = ANY (ARRAY (SELECT member_key FROM hit))
-       AND c.member_key = n.member_key),{answer}""".replace("{answer}", ANSWER)
+       AND c.member_key = n.member_key),{answer}"""
+MARK_UNREAD: Final = _UNREAD.replace("{remove}", REMOVE_MARKS["organization"]).replace("{answer}", ANSWER)
 
 Position: TypeAlias = tuple[int, int]
 """A member and a position in the stream."""

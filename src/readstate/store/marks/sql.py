@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from readstate.store.by_organization import by_place
+
 # One call. Waits for the cursor; the ranges are those of the locked one. A mark that another transaction has made since
 # this statement's snapshot is met by ON CONFLICT. So the snapshot may be older than the lock. `version` is NULL, and
-# nothing is changed, where there is no cursor. `all_read + '{}'` changes nothing, but it
-# makes a value in memory: stored apart, the ranges would be fetched again for every id.
+# nothing is changed, where there is no cursor. `all_read + '{}'` changes nothing, but it makes a value in memory:
+# stored apart, the ranges would be fetched again for every id.
 MARK_READ: Final = """
 WITH cursor AS MATERIALIZED (
     SELECT version, all_read + '{}' AS all_read FROM read_cursor WHERE org_key = $1 AND member_key = $2 FOR UPDATE),
@@ -85,11 +87,24 @@ counted AS (
     DO UPDATE SET version = c.version + 1, read_count = c.read_count + EXCLUDED.read_count),""",
 ).replace("{no_cursor}", _NO_CURSOR)
 
+# What `hit` found goes: rows by their place, and what the ranges hold by the statement that counts. A place is a table
+# and a ctid, because partitions have the same ctids. The array lets the planner fetch rows by their ctid. The pairs
+# choose among those rows. `IS TRUE` keeps the planner from joining the two: where it expects few rows, it would compare
+# each with each.
+REMOVE_MARKS: Final = by_place("""
+doomed AS MATERIALIZED (SELECT part, place FROM hit WHERE place IS NOT NULL),
+gone AS (
+    DELETE FROM read_mark
+     WHERE {shard}ctid = ANY (ARRAY (SELECT place FROM doomed))
+       AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
+    RETURNING member_key, org_key, seq),
+changed AS (
+    SELECT member_key, org_key, seq FROM gone
+    UNION ALL SELECT member_key, org_key, seq FROM hit WHERE place IS NULL),
+""")
+
 # As MARK_READ_TOGETHER. What is to be deleted is what the snapshot shows, so only cursors count whose locked version is
-# the snapshot's: then no row has changed in between. Rows are deleted by their place, found by one look-up for each.
-# A place is a table and a ctid, because partitions have the same ctids. The array lets the planner fetch rows by their
-# ctid. The pairs choose among those rows. `IS TRUE` keeps the planner from joining the two: where it expects few rows,
-# it would compare each with each.
+# the snapshot's: then no row has changed in between. Each row is found by one look-up.
 MARK_UNREAD_TOGETHER: Final = _TOGETHER.replace(
     "{change}",
     """
@@ -114,15 +129,7 @@ hit AS MATERIALIZED (
         SELECT tableoid AS part, ctid AS place FROM read_mark m
          WHERE m.member_key = w.member_key AND m.org_key = w.org_key AND m.seq = s.seq OFFSET 0) m ON true
      WHERE w.version IS NOT NULL AND (m.place IS NOT NULL OR w.all_read @> s.seq)),
-doomed AS MATERIALIZED (SELECT part, place FROM hit WHERE place IS NOT NULL),
-gone AS (
-    DELETE FROM read_mark
-     WHERE ctid = ANY (ARRAY (SELECT place FROM doomed))
-       AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
-    RETURNING member_key, org_key, seq),
-changed AS (
-    SELECT member_key, org_key, seq FROM gone
-    UNION ALL SELECT member_key, org_key, seq FROM hit WHERE place IS NULL),
+{remove}
 counted AS (
     INSERT INTO read_cursor AS c (org_key, member_key, version, read_count, pruned_seq, all_read)
     SELECT org_key, member_key, 0, count(*), 0,
@@ -132,7 +139,7 @@ counted AS (
      GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (org_key, member_key)
     DO UPDATE SET version = c.version + 1, read_count = c.read_count - EXCLUDED.read_count,
-                  all_read = c.all_read - EXCLUDED.all_read),""",
+                  all_read = c.all_read - EXCLUDED.all_read),""".replace("{remove}", REMOVE_MARKS["mixed"]),
 ).replace("{no_cursor}", _NO_CURSOR)
 
 # In batches, so that no transaction holds a million row locks. In the order of the primary key: a plan kept from when

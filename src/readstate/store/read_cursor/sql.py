@@ -42,10 +42,23 @@ RETURNING org_key, member_key
 """
 MAKE_CURSORS: Final = OnOrganizations(_MAKE_CURSORS, _MAKE_CURSORS_OF_ONE)
 
+# `reached` says for each member how far the cursor comes, and how many rows up to there count no more. The array beside
+# the join lets the planner look cursors up by their key.
+ADVANCE_CURSORS: Final = """
+UPDATE read_cursor c
+   SET version = c.version + 1, pruned_seq = r.pruned_seq,
+       all_read = c.all_read + int4multirange(int4range(1, r.pruned_seq + 1)),
+       read_count = c.read_count - r.rows
+                  + (SELECT coalesce(sum(upper(p) - lower(p)), 0)
+                       FROM unnest(int4multirange(int4range(1, r.pruned_seq + 1)) - c.all_read) AS p)
+  FROM reached r
+ WHERE c.org_key = $1 AND c.member_key = ANY ($2) AND c.member_key = r.member_key AND c.pruned_seq < r.pruned_seq
+""".strip()
+
 # Under the locks of these members' cursors, in a statement of its own. Takes at most $3 rows of each member. A cursor
 # whose member has more has settled up to the last of them, and is still behind. Rows are deleted by their place, as in
-# marks/sql.py: MARK_UNREAD_TOGETHER. The array beside the join lets the planner look cursors up by their key. Returns
-# the cursors that it has changed. A SELECT comes last: see `store/by_organization.py`.
+# marks/sql.py: REMOVE_MARKS. Returns the cursors that it has changed. A SELECT comes last: see
+# `store/by_organization.py`.
 SETTLE: Final = """
 WITH stream AS MATERIALIZED (SELECT pruned_seq FROM event_stream WHERE org_key = $1),
 doomed AS MATERIALIZED (
@@ -69,17 +82,10 @@ reached AS MATERIALIZED (
       LEFT JOIN (
         SELECT member_key, count(*)::int AS rows, max(seq) AS last FROM doomed GROUP BY 1) d USING (member_key)),
 settled AS (
-    UPDATE read_cursor c
-       SET version = c.version + 1, pruned_seq = r.pruned_seq,
-           all_read = c.all_read + int4multirange(int4range(1, r.pruned_seq + 1)),
-           read_count = c.read_count - r.rows
-                      + (SELECT coalesce(sum(upper(p) - lower(p)), 0)
-                           FROM unnest(int4multirange(int4range(1, r.pruned_seq + 1)) - c.all_read) AS p)
-      FROM reached r
-     WHERE c.org_key = $1 AND c.member_key = ANY ($2) AND c.member_key = r.member_key AND c.pruned_seq < r.pruned_seq
+    {advance}
     RETURNING c.member_key, r.rows, c.pruned_seq)
 SELECT d.member_key, d.rows, d.pruned_seq < s.pruned_seq AS behind FROM settled d CROSS JOIN stream s
-"""
+""".replace("{advance}", ADVANCE_CURSORS)
 
 # Those of the cursors that nobody holds, in the order of their key.
 LOCK_FREE_CURSORS: Final = """

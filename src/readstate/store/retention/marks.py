@@ -7,6 +7,7 @@ from typing import Final
 from readstate.model import OrgMember
 from readstate.store.pool import Database, Row
 from readstate.store.read_cursor.lock import ROWS_PER_STEP, settle, settle_together
+from readstate.store.read_cursor.sql import ADVANCE_CURSORS
 from readstate.store.retention.pace import paced
 
 CURSORS_PER_PAGE: Final = 1_000
@@ -40,16 +41,9 @@ reached AS MATERIALIZED (
          WHERE m.member_key = i.member_key AND m.org_key = $1 AND m.seq > i.pruned_seq AND m.seq <= s.pruned_seq
          ORDER BY m.seq LIMIT $3::int) m ON true
      GROUP BY i.member_key, s.pruned_seq)
-UPDATE read_cursor c
-   SET version = c.version + 1, pruned_seq = r.pruned_seq,
-       all_read = c.all_read + int4multirange(int4range(1, r.pruned_seq + 1)),
-       read_count = c.read_count - r.rows
-                  + (SELECT coalesce(sum(upper(p) - lower(p)), 0)
-                       FROM unnest(int4multirange(int4range(1, r.pruned_seq + 1)) - c.all_read) AS p)
-  FROM reached r
- WHERE c.org_key = $1 AND c.member_key = ANY ($2) AND c.member_key = r.member_key AND c.pruned_seq < r.pruned_seq
+{advance}
 RETURNING c.member_key, r.rows, c.pruned_seq < (SELECT pruned_seq FROM stream) AS behind
-"""
+""".replace("{advance}", ADVANCE_CURSORS)
 
 COUNT_MARKS: Final = """
 SELECT c.member_key, m.marks

@@ -9,13 +9,14 @@ SECONDS_A_DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What one of each costs. Measured by `python -m bench.units`, unless something else is said."""
+    """What one of each costs. Measured by `make bench` (bench/results) or by `python -m bench.units`."""
 
     server_us_a_call: float
-    """CPU of the server for a call that marks one event, in microseconds."""
+    """CPU of the server for a call that marks one event, in microseconds. `make bench`, the engine grpcio."""
     database_us_a_call: float
-    """CPU of PostgreSQL for it, while 256 calls are in flight, at 1,090 calls a second. Larger batches cost less."""
+    """CPU of PostgreSQL for it, while 256 calls are in flight. Larger batches cost less."""
     wal_bytes_a_mark: float
+    """This and what follows is of `bench.units`, unless something else is said."""
     bytes_a_mark: float
     """On disk, with the index. `make bench`, 10^7 marks in the order of life."""
     database_us_an_event: float
@@ -28,17 +29,16 @@ class Units:
 
 
 UNITS: Final = Units(
-    server_us_a_call=365,
-    database_us_a_call=99,
+    server_us_a_call=243,
+    database_us_a_call=36,
     wal_bytes_a_mark=340,
-    bytes_a_mark=96.3,
+    bytes_a_mark=96.6,
     database_us_an_event=28,
     wal_bytes_an_event=534,
     bytes_an_event=316,
     bytes_a_member=317,
 )
-"""The engine grpcio on two cores that did other work besides, so the CPU is more than a quiet machine takes. There the
-native engine took 55 µs and PostgreSQL 14 µs a call (docs/decisions/0012-hot-path.md). Measure your own."""
+"""On two cores that the load generator used as well. Measure your own."""
 
 BUSY: Final = 0.5
 """How busy a core may be at the peak. Above it calls wait for each other."""

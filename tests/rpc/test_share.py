@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from grpc import StatusCode
+from structlog.testing import capture_logs
 
 from readstate.client import ReadState
 from readstate.config import ServerSettings
@@ -48,5 +49,19 @@ async def test_a_large_request_takes_more_places(known: None, wire: Wire, gate: 
     assert found.code is StatusCode.RESOURCE_EXHAUSTED
     served.append(asyncio.create_task(wire.call(MARK_READ, LARGE, wire.bearer("bob"))))
     await gate.holds(5)
+    gate.open.set()
+    await asyncio.gather(*served)
+
+
+async def test_the_log_tells_whose_calls_are_shed(known: None, wire: Wire, gate: Gate) -> None:
+    served = [asyncio.create_task(wire.call(MARK_READ, ONE, wire.bearer("ada"))) for _ in range(6)]
+    await gate.holds(6)
+    with capture_logs() as lines:
+        for _ in range(2):
+            await failure(wire.call(MARK_READ, ONE, wire.bearer("grace"), timeout=1))
+    (line,) = [line for line in lines if line["event"].startswith("overloaded")]
+    assert line["log_level"] == "warning"
+    assert line["org_key"] == 1
+    assert (line["calls"], line["limit"]) == (1, 6)
     gate.open.set()
     await asyncio.gather(*served)

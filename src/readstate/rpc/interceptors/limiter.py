@@ -1,6 +1,5 @@
 """A bound on the calls that are served at once."""
 
-import time
 from functools import cache
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ import structlog
 from readstate.errors import Overloaded
 from readstate.rpc.call import Call, Handler
 from readstate.telemetry.metrics import Metrics
+from readstate.telemetry.seldom import Seldom
 
 LOG_SECONDS: Final = 1.0
 """Calls that are refused have no log line of their own. So often, one line tells how many they were."""
@@ -27,7 +27,7 @@ class Limiter:
         self._metrics = metrics
         self._count = cache(metrics.calls.labels)  # a look-up costs more than the count
         self._untold = 0
-        self._told_at = 0.0
+        self._is_told = Seldom(LOG_SECONDS)
         metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def __call__(self, call_next: Handler, request: Any, call: Call) -> Any:
@@ -50,10 +50,9 @@ class Limiter:
         """What to tell a call that finds no place. It is counted."""
         self._metrics.shed.inc()
         self._untold += 1
-        now = time.monotonic()
-        if now - self._told_at >= LOG_SECONDS:
+        if self._is_told():
             log.warning("overloaded: calls are shed", calls=self._untold, limit=self.limit)
-            self._untold, self._told_at = 0, now
+            self._untold = 0
         return Overloaded()
 
     def refuse_unseen(self, method: str) -> Overloaded:

@@ -4,15 +4,22 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Any, Final
 
+import structlog
+
 from readstate.errors import Overloaded
 from readstate.rpc.call import Call, Handler
+from readstate.rpc.interceptors.limiter import LOG_SECONDS
+from readstate.telemetry.logs import printable
 from readstate.telemetry.metrics import Metrics
+from readstate.telemetry.seldom import Seldom
 
 BYTES_PER_PLACE: Final = 4096
 """A call with a large request takes more than one place: what it costs grows with its size."""
 
 REMEMBERED: Final = 100_000
 """Users whose organisation is remembered. It may be an old one: it only tells whose places they take."""
+
+log = structlog.get_logger("readstate.rpc")
 
 
 class Share:
@@ -27,6 +34,8 @@ class Share:
         self._taken: Counter[Hashable] = Counter()
         self._seen: dict[str, Hashable] = {}
         self._metrics = metrics
+        self._untold: Counter[Hashable] = Counter()
+        self._is_told = Seldom(LOG_SECONDS)
 
     async def __call__(self, call_next: Handler, request: Any, call: Call) -> Any:
         """Raises Overloaded."""
@@ -36,14 +45,23 @@ class Share:
         places = 1 + len(request) // BYTES_PER_PLACE if isinstance(request, bytes) else 1
         taken = self._taken[whose]
         if taken and taken + places > self._most:
-            self._metrics.shed.inc()
-            raise Overloaded
+            raise self._refuse(whose)
         self._taken[whose] = taken + places
         try:
             return await call_next(request, call)
         finally:
             self._give_back(whose, places)
             self._remember(call, whose)
+
+    def _refuse(self, whose: Hashable) -> Overloaded:
+        self._metrics.shed.inc()
+        self._untold[whose] += 1
+        if self._is_told():
+            ((most, calls),) = self._untold.most_common(1)
+            about = {"user": printable(most)} if isinstance(most, str) else {"org_key": most}
+            log.warning("overloaded: calls of one organisation are shed", calls=calls, limit=self._most, **about)
+            self._untold.clear()
+        return Overloaded()
 
     def _give_back(self, whose: Hashable, places: int) -> None:
         self._taken[whose] -= places

@@ -59,7 +59,7 @@ async def test_the_log_tells_whose_calls_are_shed(known: None, wire: Wire, gate:
     with capture_logs() as lines:
         for _ in range(2):
             await failure(wire.call(MARK_READ, ONE, wire.bearer("grace"), timeout=1))
-    (line,) = [line for line in lines if line["event"].startswith("overloaded")]
+    line, *_ = [line for line in lines if line["event"].startswith("overloaded")]
     assert line["log_level"] == "warning"
     assert line["org_key"] == 1
     assert (line["calls"], line["limit"]) == (1, 6)

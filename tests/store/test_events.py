@@ -52,3 +52,30 @@ async def test_positions_follow_the_order_of_commits(connection: Connection, dat
     await watch()
     await asyncio.gather(*producers)
     assert seen
+
+
+async def test_a_key_that_another_organisation_has_got_is_not_written_with(
+    connection: Connection, database: Database
+) -> None:
+    """A fail-over lost the organisation, and the new primary gave its key to the next one that it made."""
+    events = EventStore(database)
+    await events.record("acme", [event(1)])
+    await connection.execute("UPDATE organization SET org_id = 'globex'")
+
+    assert await events.record("acme", [event(2)]) == [2]
+    await asyncio.gather(*(events.record("acme", [event()]) for _ in range(3)))
+
+    rows = await connection.fetch(
+        "SELECT org_id, array_agg(event_id ORDER BY seq) AS ids"
+        " FROM organization JOIN system_event USING (org_key) GROUP BY 1"
+    )
+    assert {row["org_id"]: row["ids"] for row in rows} == {"globex": [1], "acme": [2, 3, 4, 5]}
+
+
+async def test_an_organisation_that_was_lost_is_made_again(connection: Connection, database: Database) -> None:
+    events = EventStore(database)
+    await events.record("acme", [event(1)])
+    for table in "organization", "event_stream", "system_event":
+        await connection.execute(f"DELETE FROM {table}")
+    assert await events.record("acme", [event(1)]) == [1]
+    assert await connection.fetchval("SELECT count(*) FROM organization JOIN system_event USING (org_key)") == 1

@@ -118,7 +118,8 @@ async def test_what_is_being_recorded_is_not_read(
     try:
         async with recorder.transaction():
             await recorder.fetch(LOCK_STREAM, 1)
-            await recorder.fetch(RECORD_EVENTS, 1, [6], ["t"], [""], [None], [None], [None], [None], [None])
+            columns = [6], ["t"], [""], [None], [None], [None], [None], [None]
+            await recorder.fetch(RECORD_EVENTS, 1, *columns, "org1")
             marked = await inbox.mark_all_read(ADA, 10**6)
             assert (marked.changed, marked.unread) == (5, 0)
     finally:

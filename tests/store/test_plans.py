@@ -77,7 +77,10 @@ STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "find untidy cursors of one organisation": (FIND_UNTIDY_OF_ONE, (1, 5_000, 1_000)),
     "find a stream": (FIND_STREAM, (1, NOW)),
     "insert events": (recording.INSERT_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
-    "record events": (recording.RECORD_EVENTS, (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None])),
+    "record events": (
+        recording.RECORD_EVENTS,
+        (1, [300_000], ["t"], [""], [None], [None], [None], [None], [None], "org1"),
+    ),
 }
 
 

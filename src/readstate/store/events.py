@@ -7,13 +7,13 @@ from readstate.errors import OutOfTime, ReadStateError
 from readstate.model import KeyedRequest, NewSystemEvent
 from readstate.store.failures import ConnectionLost
 from readstate.store.idempotency import Reply
-from readstate.store.organizations import OrganizationErased, org_keys
+from readstate.store.organizations import Organization, OrganizationGone, org_keys
 from readstate.store.pool import Connection, Database
 from readstate.store.record_lane import MOST_EVENTS, Keyed, Outcome, Record, Recorded, RecordLane, RolledBack
 from readstate.store.recording import record_all
 
 MOST_REMEMBERED: Final = 100_000
-"""Organisations whose keys are remembered. They never change."""
+"""Organisations whose keys are remembered."""
 
 
 class EventStore:
@@ -55,50 +55,50 @@ class EventStore:
         await self._lane.drain()
 
     async def _record(self, org_id: str, record: Record) -> Recorded:
-        org_key = await self._org_key(org_id)
+        organization = await self._organization(org_id)
         outcome: Outcome | None = None
         if not self._database.joined and len(record.events) <= MOST_EVENTS:
-            outcome = await self._lane.submit(org_key, record)
+            outcome = await self._lane.submit(organization, record)
         if outcome is None:
             outcome = await self._record_somewhere(org_id, record)
         if isinstance(outcome, ReadStateError):
             raise outcome
         return outcome
 
-    async def _org_key(self, org_id: str) -> int:
+    async def _organization(self, org_id: str) -> Organization:
         if org_id not in self._org_keys:
             # Not remembered where it is made in a transaction that may yet be rolled back.
             found = await self._database.run(lambda connection: org_keys(connection, [org_id]), repeatable=True)
             if self._database.joined:
-                return found[org_id]
+                return Organization(found[org_id], org_id)
             if len(self._org_keys) >= MOST_REMEMBERED:
                 self._org_keys.clear()
             self._org_keys |= found
-        return self._org_keys[org_id]
+        return Organization(self._org_keys[org_id], org_id)
 
     async def _record_somewhere(self, org_id: str, record: Record) -> Outcome:
         try:
-            return await self._record_alone(await self._org_key(org_id), record)
-        except OrganizationErased:
+            return await self._record_alone(await self._organization(org_id), record)
+        except OrganizationGone:
             # What comes now is of another organisation with the same name.
             self._org_keys.pop(org_id, None)
-            return await self._record_alone(await self._org_key(org_id), record)
+            return await self._record_alone(await self._organization(org_id), record)
 
-    async def _record_alone(self, org_key: int, record: Record) -> Outcome:
+    async def _record_alone(self, organization: Organization, record: Record) -> Outcome:
         async def work(connection: Connection) -> Outcome:
             async with connection.transaction():
-                return (await record_all(connection, org_key, [record]))[0]
+                return (await record_all(connection, organization, [record]))[0]
 
         return await self._database.run(work, repeatable=record.repeatable)
 
-    async def _record_together(self, org_key: int, batch: Sequence[Record]) -> list[Outcome]:
+    async def _record_together(self, organization: Organization, batch: Sequence[Record]) -> list[Outcome]:
         committing = False
 
         async def work(connection: Connection) -> list[Outcome]:
             nonlocal committing
             committing = False
             async with connection.transaction():
-                outcomes = await record_all(connection, org_key, batch)
+                outcomes = await record_all(connection, organization, batch)
                 committing = True
             return outcomes
 

@@ -1,7 +1,7 @@
 """Organisations: text from outside ↔ our integer for it."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from readstate.errors import DatabaseUnavailable
 from readstate.store.pool import Connection
@@ -24,15 +24,24 @@ MAKE_ORGANIZATION: Final = "INSERT INTO organization (org_id) VALUES ($1) ON CON
 MAKE_STREAM: Final = "INSERT INTO event_stream (org_key) VALUES ($1)"
 
 
-class OrganizationErased(DatabaseUnavailable):
-    """The organisation with this key was erased. Nothing was done. The same name may have another key by now."""
+class Organization(NamedTuple):
+    """An organisation by both of its names. Whoever keeps them compares them in the statement that writes: a fail-over
+    may have lost the organisation, and given its key to another one."""
+
+    key: int
+    org_id: str
+
+
+class OrganizationGone(DatabaseUnavailable):
+    """This key is not this organisation's any more: it was erased, or a fail-over has lost it. Nothing was done. The
+    same name may have another key by now."""
 
 
 async def org_keys(connection: Connection, org_ids: Iterable[str]) -> dict[str, int]:
     """The key of each organisation; those that nobody has named before are made.
 
-    Safe to repeat: what exists is found. Keys never change, and go only with an organisation that is erased: who writes
-    with such a key is told, or what they write is swept. A caller may keep them, until a fail-over may have lost them.
+    Safe to repeat: what exists is found. Keys never change, and go only with an organisation that is erased, or that a
+    fail-over loses. Who keeps a key forgets it after a fail-over, or writes with an `Organization`.
     """
     wanted = sorted(set(org_ids))
     found = await _find(connection, wanted)

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from readstate import deadline
 from readstate.errors import DatabaseUnavailable, OutOfTime, Overloaded, ReadStateError
 from readstate.model import KeyedRequest, NewSystemEvent
+from readstate.store.organizations import Organization
 
 MOST_EVENTS: Final = 2_000
 """Events that one batch holds; a call with more goes alone."""
@@ -83,24 +84,24 @@ class RecordLane:
     - Calls are bounded; beyond the bound one is refused with Overloaded, before anything is written.
     """
 
-    def __init__(self, write: Callable[[int, Sequence[Record]], Awaitable[Sequence[Outcome]]]) -> None:
+    def __init__(self, write: Callable[[Organization, Sequence[Record]], Awaitable[Sequence[Outcome]]]) -> None:
         """`write` records a batch of one organisation. It raises RolledBack, or what else went wrong."""
         self._write = write
-        self._queues: dict[int, deque[_Waiting]] = {}
+        self._queues: dict[Organization, deque[_Waiting]] = {}
         self._writers: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(WRITERS)
         self._calls = 0
 
-    async def submit(self, org_key: int, record: Record) -> Outcome | None:
+    async def submit(self, organization: Organization, record: Record) -> Outcome | None:
         """Record, in company where there is some. None says that the call has to go alone."""
         if self._calls >= MOST_CALLS:
             raise Overloaded
         waiting = _Waiting(record, asyncio.get_running_loop().create_future(), deadline.ends_at())
-        if org_key in self._queues:
-            self._queues[org_key].append(waiting)
+        if organization in self._queues:
+            self._queues[organization].append(waiting)
         else:
-            self._queues[org_key] = deque([waiting])
-            self._start_writer(org_key)
+            self._queues[organization] = deque([waiting])
+            self._start_writer(organization)
         self._calls += 1
         try:
             return await waiting.outcome
@@ -112,27 +113,27 @@ class RecordLane:
         if self._writers:
             await asyncio.wait(self._writers, timeout=deadline.DRAIN_SECONDS)
 
-    def _start_writer(self, org_key: int) -> None:
+    def _start_writer(self, organization: Organization) -> None:
         # In a context of its own: a batch inherits no call's deadline and no call's transaction.
-        task = asyncio.get_running_loop().create_task(self._write_until_empty(org_key), context=Context())
+        task = asyncio.get_running_loop().create_task(self._write_until_empty(organization), context=Context())
         self._writers.add(task)
-        task.add_done_callback(lambda task: self._writer_ended(task, org_key))
+        task.add_done_callback(lambda task: self._writer_ended(task, organization))
 
-    def _writer_ended(self, task: asyncio.Task[None], org_key: int) -> None:
+    def _writer_ended(self, task: asyncio.Task[None], organization: Organization) -> None:
         self._writers.discard(task)
         # A writer that a library cancelled leaves calls behind.
-        if self._queues[org_key]:
-            self._start_writer(org_key)
+        if self._queues[organization]:
+            self._start_writer(organization)
         else:
-            del self._queues[org_key]
+            del self._queues[organization]
 
-    async def _write_until_empty(self, org_key: int) -> None:
-        queue = self._queues[org_key]
+    async def _write_until_empty(self, organization: Organization) -> None:
+        queue = self._queues[organization]
         while queue:
             async with self._turn:
-                await self._write_batch(org_key, _next_batch(queue))
+                await self._write_batch(organization, _next_batch(queue))
 
-    async def _write_batch(self, org_key: int, batch: Sequence["_Waiting"]) -> None:
+    async def _write_batch(self, organization: Organization, batch: Sequence["_Waiting"]) -> None:
         if not batch:
             return
         outcomes: Sequence[Outcome | None] = [
@@ -141,7 +142,7 @@ class RecordLane:
         with suppress(Exception):
             try:
                 with deadline.within(max(waiting.ends_at for waiting in batch) - time.monotonic()):
-                    outcomes = await self._write(org_key, [waiting.record for waiting in batch])
+                    outcomes = await self._write(organization, [waiting.record for waiting in batch])
             except RolledBack as error:
                 outcomes = [error.cause if isinstance(error.cause, OutOfTime) else None] * len(batch)
             finally:

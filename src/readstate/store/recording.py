@@ -6,7 +6,7 @@ from typing import Any, Final
 from readstate.errors import EventIdsExhausted, ReadStateError
 from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
 from readstate.store import idempotency
-from readstate.store.organizations import OrganizationErased
+from readstate.store.organizations import Organization, OrganizationGone
 from readstate.store.pool import Connection, Row
 from readstate.store.record_lane import Outcome, Record, Recorded
 
@@ -16,7 +16,7 @@ LOCK_STREAM: Final = "SELECT last_event_id FROM event_stream WHERE org_key = $1 
 
 # Inserts only what is missing, so that recording an id again changes nothing, and numbers only what it inserts, so
 # that seq has no gap. Reads the stream's row again: the lock held since LOCK_STREAM keeps it still. Whoever erases the
-# organisation holds that lock too. No row is returned where that has happened.
+# organisation holds that lock too. No row is returned where that has happened, and where the key is another one's.
 RECORD_EVENTS: Final = """
 WITH missing AS MATERIALIZED (
     SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
@@ -35,10 +35,9 @@ inserted AS (
 UPDATE event_stream
    SET last_seq = last_seq + (SELECT count(*) FROM missing),
        last_event_id = greatest(last_event_id, (SELECT max(event_id) FROM missing))
- WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1)
+ WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1 AND org_id = $10)
 RETURNING 1
 """
-
 
 # The same in two statements, for a database that is sharded by organisation.
 INSERT_EVENTS: Final = """
@@ -59,25 +58,31 @@ RETURNING event_id
 """
 RAISE_STREAM: Final = """
 UPDATE event_stream SET last_seq = last_seq + $2::int, last_event_id = greatest(last_event_id, $3::bigint)
- WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1)
+ WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1 AND org_id = $4)
 RETURNING 1
 """
 
 
-async def record_all(connection: Connection, org_key: int, records: Sequence[Record]) -> list[Outcome]:
-    """Record what the calls bring, in their order, within the transaction that is open; return what became of each."""
-    (stream,) = await connection.rows(LOCK_STREAM, org_key)
+async def record_all(connection: Connection, organization: Organization, records: Sequence[Record]) -> list[Outcome]:
+    """Record what the calls bring, in their order, within the transaction that is open; return what became of each.
+
+    Raises:
+        OrganizationGone: the transaction has to be rolled back.
+    """
+    streams = await connection.rows(LOCK_STREAM, organization.key)
+    if not streams:
+        raise OrganizationGone
     kept = await _claim(connection, records)
     outcomes: list[Outcome] = []
     fresh: list[tuple[int, NewSystemEvent]] = []
-    last_event_id = stream["last_event_id"]
+    last_event_id = streams[0]["last_event_id"]
     for record, found in zip(records, kept, strict=True):
         outcome = found or _assigned(record, last_event_id)
         outcomes.append(outcome)
         if isinstance(outcome, Recorded) and outcome.event_ids:
             last_event_id = max([last_event_id, *outcome.event_ids])
             fresh += zip(outcome.event_ids, record.events, strict=True)
-    await _insert(connection, org_key, fresh)
+    await _insert(connection, organization, fresh)
     await _keep(connection, records, outcomes)
     return outcomes
 
@@ -109,7 +114,9 @@ def _assigned(record: Record, last_event_id: int) -> Outcome:
     return Recorded(event_ids, record.own_reply or b"")
 
 
-async def _insert(connection: Connection, org_key: int, fresh: Iterable[tuple[int, NewSystemEvent]]) -> None:
+async def _insert(
+    connection: Connection, organization: Organization, fresh: Iterable[tuple[int, NewSystemEvent]]
+) -> None:
     # The first mention of an id wins, as it would had the events come in calls of their own.
     events: dict[int, NewSystemEvent] = {}
     for event_id, event in fresh:
@@ -119,7 +126,7 @@ async def _insert(connection: Connection, org_key: int, fresh: Iterable[tuple[in
     insert = _insert_at_once if connection.batch == "mixed" else _insert_in_steps
     recorded = await insert(
         connection,
-        org_key,
+        organization,
         list(events),
         [event.type for event in events.values()],
         [event.title for event in events.values()],
@@ -130,16 +137,17 @@ async def _insert(connection: Connection, org_key: int, fresh: Iterable[tuple[in
         [event.workspace_id for event in events.values()],
     )
     if not recorded:
-        raise OrganizationErased
+        raise OrganizationGone
 
 
-async def _insert_at_once(connection: Connection, org_key: int, *columns: list[Any]) -> list[Row]:
-    return await connection.rows(RECORD_EVENTS, org_key, *columns)
+async def _insert_at_once(connection: Connection, organization: Organization, *columns: list[Any]) -> list[Row]:
+    return await connection.rows(RECORD_EVENTS, organization.key, *columns, organization.org_id)
 
 
-async def _insert_in_steps(connection: Connection, org_key: int, *columns: list[Any]) -> list[Row]:
-    inserted = [row["event_id"] for row in await connection.rows(INSERT_EVENTS, org_key, *columns)]
-    return await connection.rows(RAISE_STREAM, org_key, len(inserted), max(inserted, default=0))
+async def _insert_in_steps(connection: Connection, organization: Organization, *columns: list[Any]) -> list[Row]:
+    key, org_id = organization
+    inserted = [row["event_id"] for row in await connection.rows(INSERT_EVENTS, key, *columns)]
+    return await connection.rows(RAISE_STREAM, key, len(inserted), max(inserted, default=0), org_id)
 
 
 async def _keep(connection: Connection, records: Sequence[Record], outcomes: Sequence[Outcome]) -> None:

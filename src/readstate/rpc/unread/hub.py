@@ -210,7 +210,7 @@ class Hub:
                 if (watched := self._watched.get(member)) is not None:
                     watched.end(reason)
 
-    # ── The rest ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Forgetting, and going on after a failure ─────────────────────────────────────────────────────────────────────
 
     def _forget(self, watched: Watched) -> None:
         if self._watched.get(watched.member) is watched:

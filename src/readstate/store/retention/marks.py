@@ -1,4 +1,4 @@
-"""Takes the marks of events that are pruned out of every count: each cursor that is behind its stream is settled."""
+"""Marks of pruned events: takes them out of every count. Each cursor that is behind its stream is settled."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -59,7 +59,8 @@ class MarkPruner:
     """Raises as `Database.run`."""
 
     def __init__(self, database: Database, *, leaves_rows: bool = False) -> None:
-        """`leaves_rows`: what is counted out is not deleted. Only who is busy has the rows deleted at once."""
+        """`leaves_rows`: marks are counted out and not deleted. A cursor that is busy is settled later, by itself, and
+        its rows are deleted."""
         self._database = database
         self._step = settle_together
         self._per_step = ROWS_PER_STEP

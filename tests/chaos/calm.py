@@ -115,10 +115,10 @@ async def stays_calm(
     kept = attacked.rate / quiet.rate if quiet.calls else 0
     trial.report.note(
         f"calm callers: {quiet.rate:,.0f} calls/s (p50 {quiet.p50_ms:.0f} ms) alone,"
-        f" {attacked.rate:,.0f} ({attacked.p50_ms:.0f} ms) beside it: {kept:.0%}"
+        f" {attacked.rate:,.0f} ({attacked.p50_ms:.0f} ms) beside it: {kept:.1%}"
     )
     trial.report.expect(not quiet.failures, f"calm calls failed without an attack: {tally.listed(quiet.failures)}")
     trial.report.expect(not attacked.failures, f"calm calls failed: {tally.listed(attacked.failures)}")
     trial.report.expect(all(ready), f"{ready.count(False)} of {len(ready)} probes found it not ready")
     if share is not None:
-        trial.report.expect(kept >= share, f"calm callers kept {kept:.0%} of their calls/s, not {share:.0%}")
+        trial.report.expect(kept >= share, f"calm callers kept {kept:.1%} of their calls/s, not {share:.0%}")

@@ -719,7 +719,7 @@ type ListSystemEventsRequest struct {
 	// more than 2 MiB. A page by `occurred_at` can take 8 MiB, which a client has to allow.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Where the page begins: `next_page_token` of the page before, of a request with the same filter by a member of the
-	// same organisation. If empty: at the newest. Its content is nobody's business.
+	// same organisation. If empty: at the newest. Opaque: nothing is promised of its content.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only events that the caller has not read.
 	UnreadOnly bool `protobuf:"varint,3,opt,name=unread_only,json=unreadOnly,proto3" json:"unread_only,omitempty"`
@@ -1298,7 +1298,7 @@ type ListReadersRequest struct {
 	// The event.
 	EventId int64 `protobuf:"varint,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// Where the page begins: `next_page_token` of the page before, of a request for the same event by a member of the
-	// same organisation. If empty: at the beginning. Its content is nobody's business.
+	// same organisation. If empty: at the beginning. Opaque: nothing is promised of its content.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// At most this many readers, 1 to 100. If 0: 50.
 	PageSize      int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`

@@ -52,8 +52,9 @@ def _is_filtered(query: EventQuery) -> bool:
 
 def _filters(query: EventQuery) -> list[object]:
     return [
-        *(list(dict.fromkeys(names)) or None for names in (query.types, query.actor_ids)),
-        *(list(names) or None for names in (query.subject_ids, query.workspace_ids)),
+        # Once each: a list of types is walked type by type.
+        list(dict.fromkeys(query.types)) or None,
+        *(list(names) or None for names in (query.actor_ids, query.subject_ids, query.workspace_ids)),
         query.occurred_from,
         query.occurred_before,
         query.with_total,

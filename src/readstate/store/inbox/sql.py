@@ -5,8 +5,7 @@ from typing import Final
 _CARDINALITY: Final = "(SELECT coalesce(sum(upper(r) - lower(r)), 0)::int FROM unnest({}) AS r)"
 
 # After the lock, in a statement of its own: its snapshot shows every row that was written before. `up_to` is clamped to
-# what is committed, so that no event of the future is read. No row is returned
-# where the cursor is behind.
+# what is committed, so that no event of the future is read. No row is returned where the cursor is behind.
 MARK_ALL_READ: Final = f"""
 WITH cursor AS MATERIALIZED (
     SELECT c.version, c.read_count, c.all_read, s.last_seq, least($3::int, s.last_seq) AS up_to,

@@ -15,13 +15,12 @@ from readstate.model import (
 )
 from readstate.store.inbox import pages, sql
 from readstate.store.inbox.count import UnreadCounts
-from readstate.store.inbox.undo_token import LARGEST, ranges, undo_token
+from readstate.store.inbox.undo_token import LARGEST, LARGEST_SEQ, ranges, undo_token
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.read_cursor.lock import under_lock
 
 MOST_LOOKED_AT: Final = 10_000
 """Members that one page of readers looks at."""
-LARGEST_SEQ: Final = 2**31 - 1
 
 
 class InboxStore:

@@ -8,11 +8,12 @@ from readstate.model import OrgMember
 
 LARGEST: Final = 65_536
 """Bytes of a token's ranges. A larger token is not given."""
+LARGEST_SEQ: Final = 2**31 - 1
+"""What a column of positions holds."""
 
 _FORM: Final = re.compile(r"1\.(\d+)\.(\d+)\.(\{\[\d{1,10},\d{1,10}\)(?:,\[\d{1,10},\d{1,10}\))*\})", re.ASCII)
 _LONGEST: Final = LARGEST + 100
 _BOUND: Final = re.compile(r"\[(\d+),(\d+)\)", re.ASCII)
-_LARGEST_SEQ: Final = 2**31 - 1
 
 
 def undo_token(member: OrgMember, ranges: str) -> str:
@@ -29,6 +30,6 @@ def ranges(token: str, member: OrgMember) -> str:
     found = _FORM.fullmatch(token) if len(token) <= _LONGEST else None
     if found is None or (found[1], found[2]) != (str(member.org_key), str(member.member_key)):
         raise InvalidUndoToken
-    if not all(1 <= int(low) < int(high) <= _LARGEST_SEQ for low, high in _BOUND.findall(found[3])):
+    if not all(1 <= int(low) < int(high) <= LARGEST_SEQ for low, high in _BOUND.findall(found[3])):
         raise InvalidUndoToken
     return found[3]

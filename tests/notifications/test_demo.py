@@ -10,7 +10,7 @@ from readstate.store.pool import Database
 from readstate.v1 import notifications_pb2 as pb
 from tests.conftest import ClientFor
 
-SEED = {
+CATEGORIES = {
     "chat.message",
     "chat.mention",
     "chat.added",
@@ -31,7 +31,7 @@ async def test_ada_has_ten_of_every_category_with_a_sender_or_a_resource(ada: Re
     found = [notification async for notification in ada.notifications(include=["sender", "resource"])]
 
     assert len(found) == 10
-    assert {notification.category for notification in found} == SEED
+    assert {notification.category for notification in found} == CATEGORIES
     assert all(notification.HasField("sender") or notification.HasField("resource") for notification in found)
     assert await ada.unread_summary() == UnreadSummary(unseen=10, unread=10)
 

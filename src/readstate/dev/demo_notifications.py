@@ -1,4 +1,5 @@
-"""Ten unseen notifications for ada of acme: every category of the seed, each with a sender or a resource."""
+"""Ten unseen notifications for ada of acme: of every category that the messaging API names, each with a sender or a
+resource."""
 
 import json
 from typing import Final

@@ -1,6 +1,6 @@
 """What each method needs of its caller, in one table: the column "needs" of the contract.
 
-`interceptors/authenticate.py` enforces it. A method that is not in the table cannot be registered.
+`interceptors/authenticate.py` and `authorize.py` enforce it. A method that is not in the table cannot be registered.
 """
 
 from dataclasses import dataclass

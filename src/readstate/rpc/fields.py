@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -34,6 +35,11 @@ def name(text: str, field: str, *, longest: int = LONGEST_NAME) -> str:
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise InvalidRequest(field, "must not hold control characters")
     return text
+
+
+def optional_name(message: Message, field: str, path: str) -> str | None:
+    """The field of a message at `path`: a name, or None where it is left out."""
+    return name(getattr(message, field), f"{path}.{field}") if message.HasField(field) else None
 
 
 def text(value: str, field: str, *, longest: int) -> str:

@@ -24,6 +24,6 @@ def new_members(messages: Sequence[pb.NewMember]) -> list[NewMember]:
 def _new_member(message: pb.NewMember, path: str) -> NewMember:
     return NewMember(
         user_id=fields.name(message.user_id, f"{path}.user_id"),
-        org_id=fields.name(message.org_id, f"{path}.org_id") if message.HasField("org_id") else None,
+        org_id=fields.optional_name(message, "org_id", path),
         start_read=message.start_read,
     )

@@ -15,8 +15,6 @@ from readstate.v1 import notifications_pb2 as pb
 
 LONGEST_BODY: Final = 2_000
 LONGEST_URL: Final = 2_048
-LONGEST_PAGE: Final = 100
-DEFAULT_PAGE: Final = 50
 INCLUDABLE: Final = frozenset(("sender", "resource"))
 
 
@@ -117,7 +115,7 @@ def query(request: pb.ListNotificationsRequest) -> NotificationQuery:
         status=_status(request.status),
         category=fields.name(request.category, "category") if request.HasField("category") else None,
         before=page_token.position(request.cursor, "cursor") if request.HasField("cursor") else None,
-        limit=_limit(request.limit) if request.HasField("limit") else DEFAULT_PAGE,
+        limit=_limit(request.limit) if request.HasField("limit") else fields.DEFAULT_PAGE,
     )
 
 
@@ -130,8 +128,8 @@ def _status(number: pb.NotificationStatus) -> Status | None:
 
 
 def _limit(value: int) -> int:
-    if not 1 <= value <= LONGEST_PAGE:
-        raise InvalidRequest("limit", f"must be from 1 to {LONGEST_PAGE}")
+    if not 1 <= value <= fields.LONGEST_PAGE:
+        raise InvalidRequest("limit", f"must be from 1 to {fields.LONGEST_PAGE}")
     return value
 
 

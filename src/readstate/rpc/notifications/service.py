@@ -20,6 +20,9 @@ ActionRequest: TypeAlias = (
     pb.MarkNotificationSeenRequest | pb.MarkNotificationReadRequest | pb.DismissNotificationRequest
 )
 R = TypeVar("R", pb.MarkNotificationSeenResponse, pb.MarkNotificationReadResponse, pb.DismissNotificationResponse)
+ActionOnAll: TypeAlias = Callable[[OrgMember, str | None], Awaitable[int]]
+ActionOnAllRequest: TypeAlias = pb.MarkAllNotificationsSeenRequest | pb.MarkAllNotificationsReadRequest
+A = TypeVar("A", pb.MarkAllNotificationsSeenResponse, pb.MarkAllNotificationsReadResponse)
 
 
 class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
@@ -95,32 +98,12 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
     async def MarkAllNotificationsSeen(
         self, request: pb.MarkAllNotificationsSeenRequest, _: Context
     ) -> pb.MarkAllNotificationsSeenResponse:
-        member = caller.in_organization()
-        up_to = optional_id(request.up_to, "up_to") if request.HasField("up_to") else None
-
-        async def mark() -> pb.MarkAllNotificationsSeenResponse:
-            changed = await self._notifications.mark_all_seen(member, up_to)
-            call.count(changed=changed)
-            return pb.MarkAllNotificationsSeenResponse(changed_count=changed)
-
-        reply = await self._idempotency.once(request, pb.MarkAllNotificationsSeenResponse, mark)
-        self._hub.wake([member])
-        return reply
+        return await self._act_on_all(request, self._notifications.mark_all_seen, pb.MarkAllNotificationsSeenResponse)
 
     async def MarkAllNotificationsRead(
         self, request: pb.MarkAllNotificationsReadRequest, _: Context
     ) -> pb.MarkAllNotificationsReadResponse:
-        member = caller.in_organization()
-        up_to = optional_id(request.up_to, "up_to") if request.HasField("up_to") else None
-
-        async def mark() -> pb.MarkAllNotificationsReadResponse:
-            changed = await self._notifications.mark_all_read(member, up_to)
-            call.count(changed=changed)
-            return pb.MarkAllNotificationsReadResponse(changed_count=changed)
-
-        reply = await self._idempotency.once(request, pb.MarkAllNotificationsReadResponse, mark)
-        self._hub.wake([member])
-        return reply
+        return await self._act_on_all(request, self._notifications.mark_all_read, pb.MarkAllNotificationsReadResponse)
 
     async def _act(self, request: ActionRequest, action: Action, reply_type: type[R]) -> R:
         member = caller.in_organization()
@@ -131,6 +114,19 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
             reply = reply_type()
             render(notification, included, reply.notification)
             return reply
+
+        reply = await self._idempotency.once(request, reply_type, act)
+        self._hub.wake([member])
+        return reply
+
+    async def _act_on_all(self, request: ActionOnAllRequest, action: ActionOnAll, reply_type: type[A]) -> A:
+        member = caller.in_organization()
+        up_to = optional_id(request.up_to, "up_to") if request.HasField("up_to") else None
+
+        async def act() -> A:
+            changed = await action(member, up_to)
+            call.count(changed=changed)
+            return reply_type(changed_count=changed)
 
         reply = await self._idempotency.once(request, reply_type, act)
         self._hub.wake([member])

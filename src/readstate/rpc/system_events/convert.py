@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from readstate.errors import InvalidEventIds, InvalidRequest, TooManyEventIds
 from readstate.model import LARGEST_EVENT_ID, NewSystemEvent
 from readstate.rpc import fields
@@ -37,19 +35,15 @@ def _new_event(message: pb.NewSystemEvent, path: str) -> NewSystemEvent:
         type=fields.name(message.type, f"{path}.type"),
         title=fields.text(message.title, f"{path}.title", longest=fields.LONGEST_TITLE),
         payload=fields.json_object(message.payload, f"{path}.payload") if message.HasField("payload") else None,
-        occurred_at=_occurred_at(message.occurred_at, path) if message.HasField("occurred_at") else None,
-        actor_id=fields.name(message.actor_id, f"{path}.actor_id") if message.HasField("actor_id") else None,
-        subject_id=fields.name(message.subject_id, f"{path}.subject_id") if message.HasField("subject_id") else None,
-        workspace_id=_workspace_id(message.workspace_id, path) if message.HasField("workspace_id") else None,
+        occurred_at=_occurred_at(message, f"{path}.occurred_at"),
+        actor_id=fields.optional_name(message, "actor_id", path),
+        subject_id=fields.optional_name(message, "subject_id", path),
+        workspace_id=fields.optional_name(message, "workspace_id", path),
     )
 
 
-def _occurred_at(message: Timestamp, path: str) -> datetime:
-    return fields.moment(message, f"{path}.occurred_at")
-
-
-def _workspace_id(value: str, path: str) -> str:
-    return fields.name(value, f"{path}.workspace_id")
+def _occurred_at(message: pb.NewSystemEvent, path: str) -> datetime | None:
+    return fields.moment(message.occurred_at, path) if message.HasField("occurred_at") else None
 
 
 def _event_id(value: int, field: str) -> int:

@@ -54,7 +54,7 @@ class SystemEventService(system_events_pb2_grpc.SystemEventServiceServicer):
     async def MarkUnread(self, request: pb.MarkUnreadRequest, _: Context) -> pb.MarkUnreadResponse:
         member = caller.member()
         event_ids = convert.event_ids(request.event_ids)
-        # Whoever is in no organisation has read nothing: the seed names no 403 for this method.
+        # Whoever is in no organisation has read nothing: the platform API, whose page this is, knows no 403 here.
         if member.org_key is None:
             nothing = UnreadState(unread=0, head=0, version=0) if request.with_state else None
             return render.marked(MarkResult(changed=0, matched=0, state=nothing), pb.MarkUnreadResponse)

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, ParamSpec
@@ -71,12 +71,11 @@ def row(*, injected: str, expected: str) -> Callable[[Callable[P, Awaitable[None
     return decorate
 
 
-Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""Row → engine → `measured`, `unmet` and `full`, whether it was the full version that ran."""
-
-
 def results() -> dict[str, dict[str, dict[str, Any]]]:
-    """The last result of every row on each engine that it ran on."""
+    """The last result of every row on each engine that it ran on.
+
+    Row → engine → `measured`, `unmet` and `full`, whether it was the full version that ran.
+    """
     found: dict[str, dict[str, dict[str, Any]]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     return found
 

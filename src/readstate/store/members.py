@@ -53,8 +53,8 @@ FIND_REMOVED_MEMBERS: Final = """
 SELECT member_key FROM member WHERE removed_at IS NOT NULL AND member_key > $1 ORDER BY member_key LIMIT $2
 """
 
-# The row of a removed member outlives every call that may still hold its key from a cache (60 s, and 5 s for the call),
-# so that what such a call writes is found and deleted too.
+# The row of a removed member outlives every call that may still hold its key from a cache: 60 s, and 5 s for the call.
+# So what such a call writes is found and deleted too.
 FORGET_REMOVED_MEMBERS: Final = """
 DELETE FROM member
  WHERE removed_at < now() - interval '2 minutes' AND member_key = ANY ($1::bigint[])

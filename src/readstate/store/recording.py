@@ -14,17 +14,19 @@ from readstate.store.record_lane import Outcome, Record, Recorded
 # recorders then left 48 gaps in 3,014 positions.
 LOCK_STREAM: Final = "SELECT last_event_id FROM event_stream WHERE org_key = $1 FOR UPDATE"
 
+_MISSING: Final = """SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
+      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
+                  $9::text[])
+           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, actor_id, subject_id, workspace_id,
+                                 position)
+     WHERE NOT EXISTS (SELECT FROM system_event e WHERE e.org_key = $1 AND e.event_id = i.event_id)"""
+
 # Inserts only what is missing, so that recording an id again changes nothing, and numbers only what it inserts, so
 # that seq has no gap. Reads the stream's row again: the lock held since LOCK_STREAM keeps it still. Whoever erases the
 # organisation holds that lock too. No row is returned where that has happened, and where the key is another one's.
 RECORD_EVENTS: Final = """
 WITH missing AS MATERIALIZED (
-    SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
-      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
-                  $9::text[])
-           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, actor_id, subject_id, workspace_id,
-                                 position)
-     WHERE NOT EXISTS (SELECT FROM system_event e WHERE e.org_key = $1 AND e.event_id = i.event_id)),
+    {missing}),
 inserted AS (
     INSERT INTO system_event (org_key, seq, event_id, type, title, payload, occurred_at,
                               actor_id, subject_id, workspace_id)
@@ -37,7 +39,7 @@ UPDATE event_stream
        last_event_id = greatest(last_event_id, (SELECT max(event_id) FROM missing))
  WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1 AND org_id = $10)
 RETURNING 1
-"""
+""".replace("{missing}", _MISSING)
 
 # The same in two statements, for a database that is sharded by organisation.
 INSERT_EVENTS: Final = """
@@ -47,15 +49,10 @@ SELECT s.org_key, s.last_seq + m.nth, m.event_id, m.type, m.title, m.payload::js
        m.actor_id, m.subject_id, m.workspace_id
   FROM event_stream s
  CROSS JOIN (
-    SELECT i.*, row_number() OVER (ORDER BY i.position) AS nth
-      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
-                  $9::text[])
-           WITH ORDINALITY AS i (event_id, type, title, payload, occurred_at, actor_id, subject_id, workspace_id,
-                                 position)
-     WHERE NOT EXISTS (SELECT FROM system_event e WHERE e.org_key = $1 AND e.event_id = i.event_id)) m
+    {missing}) m
  WHERE s.org_key = $1
 RETURNING event_id
-"""
+""".replace("{missing}", _MISSING)
 RAISE_STREAM: Final = """
 UPDATE event_stream SET last_seq = last_seq + $2::int, last_event_id = greatest(last_event_id, $3::bigint)
  WHERE org_key = $1 AND EXISTS (SELECT FROM organization WHERE org_key = $1 AND org_id = $4)

@@ -6,6 +6,11 @@ from readstate.store.by_organization import OnOrganizations
 
 LOCK_CURSOR: Final = "SELECT FROM read_cursor WHERE org_key = $1 AND member_key = $2 FOR UPDATE"
 
+# `read_count`, `pruned_seq` and `all_read` of a new cursor.
+_COUNTED: Final = """CASE WHEN r.rows > 0 THEN r.rows ELSE s.pruned_seq END,
+       CASE WHEN r.rows > 0 THEN 0 ELSE s.pruned_seq END,
+       CASE WHEN r.rows > 0 OR s.pruned_seq = 0 THEN '{}' ELSE int4multirange(int4range(1, s.pruned_seq + 1)) END"""
+
 # A statement of its own, before the marks go again: a cursor that another call makes at the same time is waited for,
 # and stays. Rows that a member has without a cursor come from before the upgrade, and nobody adds to them until there
 # is one. Such a cursor begins at position 0 and is settled like any that is behind. Nothing is made before the upgrade
@@ -13,9 +18,7 @@ LOCK_CURSOR: Final = "SELECT FROM read_cursor WHERE org_key = $1 AND member_key 
 _MAKE_CURSORS: Final = """
 INSERT INTO read_cursor (org_key, member_key, version, read_count, pruned_seq, all_read)
 SELECT i.org_key, i.member_key, 0,
-       CASE WHEN r.rows > 0 THEN r.rows ELSE s.pruned_seq END,
-       CASE WHEN r.rows > 0 THEN 0 ELSE s.pruned_seq END,
-       CASE WHEN r.rows > 0 OR s.pruned_seq = 0 THEN '{}' ELSE int4multirange(int4range(1, s.pruned_seq + 1)) END
+       {counted}
   FROM unnest($1::int[], $2::bigint[]) AS i (org_key, member_key)
  CROSS JOIN LATERAL (SELECT pruned_seq FROM event_stream s WHERE s.org_key = i.org_key OFFSET 0) s
  CROSS JOIN LATERAL (
@@ -28,9 +31,7 @@ RETURNING org_key, member_key
 _MAKE_CURSORS_OF_ONE: Final = """
 INSERT INTO read_cursor (org_key, member_key, version, read_count, pruned_seq, all_read)
 SELECT s.org_key, i.member_key, 0,
-       CASE WHEN r.rows > 0 THEN r.rows ELSE s.pruned_seq END,
-       CASE WHEN r.rows > 0 THEN 0 ELSE s.pruned_seq END,
-       CASE WHEN r.rows > 0 OR s.pruned_seq = 0 THEN '{}' ELSE int4multirange(int4range(1, s.pruned_seq + 1)) END
+       {counted}
   FROM event_stream s
  CROSS JOIN unnest($2::bigint[]) AS i (member_key)
  CROSS JOIN LATERAL (
@@ -40,7 +41,9 @@ SELECT s.org_key, i.member_key, 0,
 ON CONFLICT (org_key, member_key) DO NOTHING
 RETURNING org_key, member_key
 """
-MAKE_CURSORS: Final = OnOrganizations(_MAKE_CURSORS, _MAKE_CURSORS_OF_ONE)
+MAKE_CURSORS: Final = OnOrganizations(
+    _MAKE_CURSORS.replace("{counted}", _COUNTED), _MAKE_CURSORS_OF_ONE.replace("{counted}", _COUNTED)
+)
 
 # `reached` says for each member how far the cursor comes, and how many rows up to there count no more. The array beside
 # the join lets the planner look cursors up by their key.

@@ -1,5 +1,8 @@
 """What gRPC raises → the errors of `readstate.errors`."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import grpc
@@ -34,7 +37,24 @@ _BY_CODE: Final = {
 }
 
 
-def failure(error: grpc.aio.AioRpcError) -> ReadStateError:
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Raise our error for what gRPC raises inside. CancelledError comes only from whoever has cancelled the task."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise _failure(error) from error
+    except grpc.aio.UsageError:
+        raise _closed() from None
+    except asyncio.CancelledError:
+        # The channel ends its calls like this when it is closed: a surprise to a task that nobody has cancelled.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise _closed() from None
+
+
+def _failure(error: grpc.aio.AioRpcError) -> ReadStateError:
     """Our error for a failed call."""
     info, request, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo(), error_details_pb2.BadRequest()
     unpack_details(error.trailing_metadata(), info, request, bad)
@@ -49,7 +69,7 @@ def failure(error: grpc.aio.AioRpcError) -> ReadStateError:
     return found
 
 
-def closed() -> errors.Unavailable:
+def _closed() -> errors.Unavailable:
     """The error of a call whose client was closed before the answer came."""
     found = errors.Unavailable()
     found.message = "the client has been closed"

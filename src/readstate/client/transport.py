@@ -16,7 +16,7 @@ else:
     _PROPAGATOR = TraceContextTextMapPropagator()
 
 from readstate import channels, deadline, errors
-from readstate.client.failures import closed, failure
+from readstate.client.failures import our_errors
 from readstate.v1 import notifications_pb2, system_events_pb2
 
 TIMEOUT: Final = deadline.CLIENT_SECONDS
@@ -130,23 +130,8 @@ class Caller:
 async def _send(method: Any, request: Message, ends: float, key: tuple[tuple[str, str], ...], token: str) -> Any:
     seconds = ends - asyncio.get_running_loop().time()
     metadata = (("authorization", f"Bearer {token}"), *key, *_trace())
-    try:
+    with our_errors():
         return await method(request, timeout=seconds, metadata=metadata)
-    except grpc.aio.AioRpcError as error:
-        raise failure(error) from error
-    except grpc.aio.UsageError:
-        raise closed() from None
-    except asyncio.CancelledError:
-        # The channel ends its calls like this when it is closed: a surprise to a task that nobody has cancelled.
-        if is_cancelled():
-            raise
-        raise closed() from None
-
-
-def is_cancelled() -> bool:
-    """Whether somebody has cancelled the caller's task."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _printable(argument: str, value: str) -> str:

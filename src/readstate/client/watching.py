@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import grpc
 
-from readstate.client.failures import closed, failure
-from readstate.client.transport import Caller, is_cancelled
+from readstate.client.failures import our_errors
+from readstate.client.transport import Caller
 from readstate.errors import ExpiredToken, Internal, OutOfTime, Overloaded, Unavailable
 from readstate.model import InboxState, UnreadState, UnreadSummary
 from readstate.v1 import unread_pb2 as pb
@@ -53,19 +53,12 @@ async def _stream(method: Any, token: str) -> AsyncGenerator[InboxState, None]:
     told = None
     call = None
     try:
-        call = method(pb.WatchUnreadRequest(), metadata=(("authorization", f"Bearer {token}"),))
-        while (message := await _next(call)) is not grpc.aio.EOF:
-            if message != told:
-                told = message
-                yield _state(message)
-    except grpc.aio.AioRpcError as error:
-        raise failure(error) from error
-    except grpc.aio.UsageError:
-        raise closed() from None
-    except asyncio.CancelledError:
-        if is_cancelled():
-            raise
-        # The channel has been closed. The next attempt says so.
+        with our_errors():
+            call = method(pb.WatchUnreadRequest(), metadata=(("authorization", f"Bearer {token}"),))
+            while (message := await _next(call)) is not grpc.aio.EOF:
+                if message != told:
+                    told = message
+                    yield _state(message)
     finally:
         if call is not None:
             call.cancel()

@@ -4,6 +4,7 @@ from typing import Final
 
 from readstate.model import Notification
 from readstate.store.by_organization import OnOrganizations
+from readstate.store.marks.sql import DELETE_MARKS_OF_REMOVED
 
 _COLUMNS: Final = ", ".join(Notification._fields)
 
@@ -126,6 +127,29 @@ LIST_DISMISSED: Final = _LIST.replace("{status}", "dismissed_at IS NOT NULL")
 
 # -- Actions -----------------------------------------------------------------------------------------------------------
 
+
+def _seen(action: str) -> str:
+    """The action that marks as seen."""
+    return (
+        action.replace("{set}", "seen_at = greatest(updated_at, statement_timestamp())")
+        .replace("{unset}", "seen_at IS NULL")
+        .replace("{leaves_unread}", "false")
+    )
+
+
+def _read(action: str) -> str:
+    """The action that marks as read, and as seen."""
+    return (
+        action.replace(
+            "{set}",
+            """read_at = greatest(updated_at, statement_timestamp()),
+           seen_at = least(seen_at, greatest(updated_at, statement_timestamp()))""",
+        )
+        .replace("{unset}", "read_at IS NULL")
+        .replace("{leaves_unread}", "true")
+    )
+
+
 # The cursor is locked first, or else its absence must be right: `ready` says so, and nothing is found without it. The
 # row is locked before it is judged: what `found` returns is its latest version, not the snapshot's, so that the reply
 # to a call that waited for another one is what that one left. Nothing is written where nothing changes.
@@ -157,20 +181,8 @@ counted AS (
 SELECT * FROM changed UNION ALL SELECT * FROM found WHERE NOT EXISTS (SELECT FROM changed)
 """.replace("{columns}", _COLUMNS)
 
-MARK_SEEN: Final = (
-    _CHANGE.replace("{set}", "seen_at = greatest(updated_at, statement_timestamp())")
-    .replace("{unset}", "seen_at IS NULL")
-    .replace("{leaves_unread}", "false")
-)
-MARK_READ: Final = (
-    _CHANGE.replace(
-        "{set}",
-        """read_at = greatest(updated_at, statement_timestamp()),
-           seen_at = least(seen_at, greatest(updated_at, statement_timestamp()))""",
-    )
-    .replace("{unset}", "read_at IS NULL")
-    .replace("{leaves_unread}", "true")
-)
+MARK_SEEN: Final = _seen(_CHANGE)
+MARK_READ: Final = _read(_CHANGE)
 DISMISS: Final = (
     _CHANGE.replace("{set}", "dismissed_at = greatest(updated_at, statement_timestamp())")
     .replace("{unset}", "dismissed_at IS NULL")
@@ -206,28 +218,9 @@ counted AS (
 SELECT (SELECT count(*) FROM changed)::int AS changed, max(seq) AS last FROM chosen
 """
 
-MARK_ALL_SEEN: Final = (
-    _CHANGE_ALL.replace("{set}", "seen_at = greatest(updated_at, statement_timestamp())")
-    .replace("{unset}", "seen_at IS NULL")
-    .replace("{leaves_unread}", "false")
-)
-MARK_ALL_READ: Final = (
-    _CHANGE_ALL.replace(
-        "{set}",
-        """read_at = greatest(updated_at, statement_timestamp()),
-           seen_at = least(seen_at, greatest(updated_at, statement_timestamp()))""",
-    )
-    .replace("{unset}", "read_at IS NULL")
-    .replace("{leaves_unread}", "true")
-)
+MARK_ALL_SEEN: Final = _seen(_CHANGE_ALL)
+MARK_ALL_READ: Final = _read(_CHANGE_ALL)
 
-# As marks/sql.py: DELETE_MARKS_OF_REMOVED.
-DELETE_NOTIFICATIONS_OF_REMOVED: Final = """
-WITH cursor AS (DELETE FROM notification_cursor WHERE member_key = $1 RETURNING 1),
-doomed AS MATERIALIZED (
-    SELECT tableoid AS part, ctid AS place FROM notification
-     WHERE member_key = $1 AND (SELECT count(*) FROM cursor) >= 0 ORDER BY org_key, seq LIMIT $2 FOR UPDATE)
-DELETE FROM notification
- WHERE ctid = ANY (ARRAY (SELECT place FROM doomed)) AND ((tableoid, ctid) IN (SELECT part, place FROM doomed)) IS TRUE
-RETURNING 1
-"""
+DELETE_NOTIFICATIONS_OF_REMOVED: Final = DELETE_MARKS_OF_REMOVED.replace("read_mark", "notification").replace(
+    "read_cursor", "notification_cursor"
+)

@@ -39,6 +39,7 @@ SELECT 1, m, 1, CASE WHEN m <= 2000 THEN 100 ELSE 0 END, 0, '{}' FROM generate_s
 STATEMENTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "mark read together": (sql.MARK_READ_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
     "mark unread together": (sql.MARK_UNREAD_TOGETHER, ([0] * 200, [1] * 200, [7] * 200, list(range(1, 201)))),
+    "mark read, one call": (sql.MARK_READ_UNLESS_BUSY, (1, 7, list(range(1, 200)))),
     "mark read alone": (sql.MARK_READ, (1, 7, list(range(1, 200)))),
     "make cursors": (MAKE_CURSORS.together, ([1] * 100, list(range(30_000, 30_100)))),
     "settle": (SETTLE, (1, list(range(5, 105)), 5_000)),

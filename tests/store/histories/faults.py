@@ -30,6 +30,7 @@ class Fault:
 STORE = "readstate.store"
 _EACH_ID = "FROM unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[]) AS i (call, org_key, member_key, event_id)"
 READ = f"{STORE}.marks.writer.MARK_READ_TOGETHER"
+READ_ONE = f"{STORE}.marks.writer.MARK_READ_UNLESS_BUSY"
 UNREAD = f"{STORE}.marks.writer.MARK_UNREAD_TOGETHER"
 MARK_ALL = f"{STORE}.inbox.sql.MARK_ALL_READ"
 UNDO = f"{STORE}.inbox.sql.UNDO_MARK_ALL"
@@ -51,7 +52,7 @@ NAPS = [
         f"FROM (SELECT pg_sleep(0.004)) n, {_EACH_ID[5:]}",
     )
     for name, place in (("a mark", READ), ("an unmark", UNREAD))
-]
+] + [Fault("one mark naps", READ_ONE, "FROM read_cursor WHERE", "FROM (SELECT pg_sleep(0.004)) n, read_cursor WHERE")]
 """No faults: they widen the gap in which others may come first."""
 
 # Recorders without their lock are not among them: 600 histories showed nothing. Two that take the same position meet at
@@ -63,6 +64,11 @@ FAULTS = [
     Fault("marks count what was read before", READ, "SELECT org_key, member_key, 0, count(*), 0, '{}' FROM changed",
           "SELECT org_key, member_key, 0, count(*), 0, '{}' FROM target"),
     Fault("marks raise no version", READ, "version = c.version + 1, ", ""),
+    Fault("one mark takes no lock", READ_ONE, "FOR UPDATE SKIP LOCKED", ""),
+    Fault("one mark looks at no range", READ_ONE, "WHERE NOT c.all_read @> t.seq", ""),
+    Fault("one mark counts what was read before", READ_ONE, "read_count + (SELECT count(*) FROM changed)",
+          "read_count + (SELECT count(*) FROM target)"),
+    Fault("one mark raises no version", READ_ONE, "version = version + 1, ", ""),
     Fault("an unmark trusts a stale snapshot", UNREAD, "WHEN locked_version = seen_version", "WHEN true",
           ("read", "unread")),
     Fault("an unmark leaves the ranges", UNREAD, "c.all_read - EXCLUDED.all_read", "c.all_read"),

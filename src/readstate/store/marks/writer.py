@@ -7,7 +7,7 @@ from typing import Any
 
 from readstate.model import MarkResult, OrgMember
 from readstate.store.failures import SerializationConflict
-from readstate.store.marks.sql import MARK_READ, MARK_READ_TOGETHER, MARK_UNREAD_TOGETHER
+from readstate.store.marks.sql import MARK_READ, MARK_READ_TOGETHER, MARK_READ_UNLESS_BUSY, MARK_UNREAD_TOGETHER
 from readstate.store.pool import Connection, Database, Row
 from readstate.store.read_cursor.lock import lock
 from readstate.store.read_cursor.sql import MAKE_CURSORS
@@ -74,10 +74,19 @@ class ReadWriter(MarkWriter):
 
     async def alone(self, mark: Mark) -> MarkResult:
         # In one statement where there is a cursor: a mark needs no newer snapshot than its lock.
+        return await self._in_one_statement(MARK_READ, mark) or await super().alone(mark)
+
+    async def together(self, batch: Sequence[Mark]) -> list[MarkResult | None]:
+        if len(batch) == 1 and (result := await self._in_one_statement(MARK_READ_UNLESS_BUSY, *batch)):
+            return [result]
+        return await super().together(batch)
+
+    async def _in_one_statement(self, statement: str, mark: Mark) -> MarkResult | None:
+        """One call. None where the statement has found no cursor, and has changed nothing."""
         org_key, member_key = mark.member.org_key, mark.member.member_key
-        (row,) = await self._database.rows(MARK_READ, org_key, member_key, mark.event_ids, repeatable=True)
+        (row,) = await self._database.rows(statement, org_key, member_key, mark.event_ids, repeatable=True)
         if row["version"] is None:
-            return await super().alone(mark)
+            return None
         return MarkResult(row["changed"], row["matched"], row["version"])
 
 

@@ -39,9 +39,8 @@ class Member:
     """The organisation, or None for a user who belongs to none."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrgMember:
-    """A member who is known to belong to an organisation."""
+class OrgMember(NamedTuple):
+    """A member who is known to belong to an organisation. A tuple, because each call hashes it several times."""
 
     member_key: int
     org_key: int

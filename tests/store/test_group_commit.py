@@ -103,6 +103,19 @@ async def test_a_row_that_is_stuck_fails_nobody_else(connection: Connection, mar
     assert [result.changed for result in others if not isinstance(result, BaseException)] == [1] * 50
 
 
+async def test_one_call_whose_cursor_is_busy_makes_room_for_others(
+    connection: Connection, marks: MarkStore, metrics: Metrics
+) -> None:
+    await data.load(connection, events=100, members=1)
+    await marks.mark_read(OrgMember(1, 1), [1])  # makes the cursor
+    async with connection.transaction():
+        await connection.execute("SELECT FROM read_cursor WHERE member_key = 1 FOR UPDATE")
+        call = asyncio.create_task(marks.mark_read(OrgMember(1, 1), [2]))
+        labels = {"lane": "read", "cause": "busy"}
+        await until(lambda: metrics.registry.get_sample_value("readstate_batch_fallbacks_total", labels) == 1)
+    assert await call == MarkResult(changed=1, matched=1)
+
+
 @asynccontextmanager
 async def busy_writers(
     marks: MarkStore, metrics: Metrics, monkeypatch: pytest.MonkeyPatch

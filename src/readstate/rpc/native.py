@@ -5,7 +5,7 @@ module uses private parts of its server.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any, Final
@@ -109,6 +109,11 @@ class NativeServer(pygrpc_native.aio.Server):
             await asyncio.sleep(seconds)
             seconds = min(2 * seconds, LONGEST_FULL_SECONDS)
         raise grpc.aio.InternalError("the stream has ended")
+
+    def _run_unary(self, call: Any, context: Any, request: Any) -> Coroutine[Any, Any, None]:
+        # Its own makes a named tuple of each entry, and of the same metadata for each who asks.
+        context.invocation_metadata = lambda: call.metadata
+        return super()._run_unary(call, context, request)
 
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
         for event in events:

@@ -130,8 +130,7 @@ class Hub:
 
     def wake(self, members: Iterable[OrgMember]) -> None:
         """Something of these members has changed."""
-        woken = [member for member in members if member in self._watched]
-        if woken:
+        if woken := self._watched.keys() & members:
             self._woken.update(woken)
             self._wanted.set()
 

@@ -104,12 +104,14 @@ class GroupCommit:
     def _ended(self, batch: Batch, source: Source, task: "asyncio.Task[None]") -> None:
         self._writers.discard(task)
         source.ended(batch)
+        done: list[Hashable] = []
         for write in batch.calls:
             # Unless a part of the batch has them now.
             if self._busy.get(write.who) is batch:
                 del self._busy[write.who]
-                for turns in (*(lane.turns for lane in self._lanes), self._apart.turns):
-                    turns.wake(write.who)
+                done.append(write.who)
+        for turns in (*(lane.turns for lane in self._lanes), self._apart.turns):
+            turns.wake(done)
         self._start_batches()
 
     def _set_timer(self) -> None:

@@ -76,10 +76,15 @@ class Turns:
             return
         self._calls[write.who] = deque((write,))
         if write.who not in self._busy:
-            self.wake(write.who)
+            self._let_leave(write.who)
 
-    def wake(self, who: Hashable) -> None:
-        """Let somebody who is not busy any more leave, where they wait."""
+    def wake(self, whos: Iterable[Hashable]) -> None:
+        """Let those who are not busy any more leave, where they wait."""
+        if self._count:
+            for who in whos:
+                self._let_leave(who)
+
+    def _let_leave(self, who: Hashable) -> None:
         if calls := self._calls.get(who):
             if not self._ready:
                 self.since = time.monotonic()
@@ -104,6 +109,8 @@ class Turns:
 
     def take(self, size: int, most_of_one: int) -> list[Write]:
         """Take a batch of up to `size`, but at least one call. Of one organisation take at most so many calls."""
+        if self._count <= most_of_one and sum(self._sizes.values()) <= size:
+            return self._take_all()
         batch: list[Write] = []
         taken: Counter[int] = Counter()
         full: set[int] = set()
@@ -115,6 +122,17 @@ class Turns:
             taken[write.org_key] += 1
             if taken[write.org_key] >= most_of_one:
                 full.add(write.org_key)
+        self.since = time.monotonic()
+        return batch
+
+    def _take_all(self) -> list[Write]:
+        """Take a batch where nobody's turn matters: all who may leave have room in it."""
+        free = (calls for members in self._ready.values() for who, calls in members.items() if who not in self._busy)
+        batch = [write for calls in free for write in calls]
+        self._ready.clear()
+        for write in batch:
+            self._calls.pop(write.who, None)
+            self._uncount(write)
         self.since = time.monotonic()
         return batch
 
@@ -133,10 +151,16 @@ class Turns:
         self.since = time.monotonic()
         return batch
 
-    def _whose_turn(self, full: Container[int]) -> Write | None:
-        while (org_key := next((key for key in self._ready if key not in full), None)) is not None:
+    def _whose_turn(self, passing: Container[int]) -> Write | None:
+        while (org_key := self._next_organization(passing)) is not None:
             if (write := self._next_of(org_key)) is not None:
                 return write
+        return None
+
+    def _next_organization(self, passing: Container[int]) -> int | None:
+        for org_key in self._ready:
+            if org_key not in passing:
+                return org_key
         return None
 
     def _next_of(self, org_key: int) -> Write | None:
@@ -160,14 +184,17 @@ class Turns:
             self._ready.move_to_end(org_key)
 
     def _left(self, write: Write, calls: deque[Write]) -> None:
+        self._uncount(write)
+        if not calls:
+            del self._calls[write.who]
+            self._hide(write.org_key, write.who)
+
+    def _uncount(self, write: Write) -> None:
         self._count -= 1
         self._sizes[write.org_key] -= write.size
         self._counts[write.org_key] -= 1
         if not self._counts[write.org_key]:
             del self._sizes[write.org_key], self._counts[write.org_key]
-        if not calls:
-            del self._calls[write.who]
-            self._hide(write.org_key, write.who)
 
     def _hide(self, org_key: int, who: Hashable) -> None:
         if members := self._ready.get(org_key):

@@ -1,6 +1,6 @@
 """Read marks: which member has read which event."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -62,6 +62,5 @@ class MarkStore:
         return replace(result, version=state.version, state=state)
 
 
-async def _submit(lane: Lane[Mark, MarkResult], member: OrgMember, event_ids: Sequence[int]) -> MarkResult:
-    who = member.org_key, member.member_key
-    return await lane.submit(Mark(member, event_ids), who=who, org_key=member.org_key, size=len(event_ids))
+def _submit(lane: Lane[Mark, MarkResult], member: OrgMember, event_ids: Sequence[int]) -> Awaitable[MarkResult]:
+    return lane.submit(Mark(member, event_ids), who=member, org_key=member.org_key, size=len(event_ids))

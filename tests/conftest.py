@@ -9,7 +9,6 @@ import io
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
@@ -34,9 +33,15 @@ from readstate.store.role_defaults import set_role_defaults
 from readstate.telemetry import logs
 from tests import support
 from tests.cluster import CitusCluster
+from tests.memory import data_folder
 from tests.servers import PostgresServer
 
-POSTGRES_SETTINGS = {"listen_addresses": "", "fsync": "off", "max_connections": "300"}
+POSTGRES_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "max_connections": "300",
+    "max_wal_size": "256MB",  # it may be kept in memory
+}
 
 ClientFor: TypeAlias = Callable[..., ReadState]
 
@@ -85,7 +90,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], object]]:
 def running_postgres() -> Iterator[PostgresServer]:
     # Not tmp_path_factory: as root PostgreSQL runs as another user, who may not enter pytest's folders.
     with (
-        tempfile.TemporaryDirectory(prefix="readstate-tests-") as folder,
+        data_folder("readstate-tests-") as folder,
         embedded.postgres(Path(folder) / "data", settings=POSTGRES_SETTINGS) as url,
     ):
         yield PostgresServer(url)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tests.memory import place_of_data
+
 DEBIAN_BINARIES = Path("/usr/lib/postgresql")
 
 
@@ -24,7 +26,7 @@ def debian_binaries() -> Path | None:
 @contextmanager
 def debian_postgres(binaries: Path, settings: Mapping[str, str]) -> Iterator[str]:
     """Run it in a folder of its own, and yield the URL of database `postgres`."""
-    folder = Path(tempfile.mkdtemp(prefix="readstate-debian-"))
+    folder = Path(tempfile.mkdtemp(prefix="readstate-debian-", dir=place_of_data()))
     as_user: dict[str, Any] = {}
     if os.geteuid() == 0:  # PostgreSQL does not run as root
         entry = pwd.getpwnam("postgres")

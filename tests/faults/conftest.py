@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from readstate.dev import embedded
 from readstate.dev.embedded.program import find_binaries, process_options
 from readstate.dev.embedded.root import chown_to, unprivileged
+from tests.memory import data_folder
 
 TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -83,7 +83,7 @@ class Postgres:
 
 @pytest.fixture
 def postgres_of_its_own() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="readstate-faults-") as folder:
+    with data_folder("readstate-faults-") as folder:
         # PostgreSQL runs as another user under root.
         Path(folder).chmod(0o755)
         server = Postgres(Path(folder))

@@ -18,6 +18,7 @@ import pytest
 from readstate.dev import embedded
 from readstate.dev.embedded import program
 from readstate.errors import StartupError
+from tests.memory import place_of_data
 
 FAST = {"fsync": "off"}
 
@@ -34,7 +35,7 @@ with embedded.postgres(Path(sys.argv[1]), settings={"fsync": "off"}) as url:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     # Not tmp_path: as root PostgreSQL runs as another user, who may not enter pytest's folders.
-    base = Path(tempfile.mkdtemp(prefix="embedded-"))
+    base = Path(tempfile.mkdtemp(prefix="embedded-", dir=place_of_data()))
     yield base / "data"
     shutil.rmtree(base)
 

@@ -3,6 +3,7 @@
 Each test makes a database and drops it: some hundred files. On a disk that takes the kernel ten times as long.
 """
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,7 +16,8 @@ ROOM: Final = 2 << 30
 
 def place_of_data() -> str:
     """The folder in which to make one for a database."""
-    if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free >= ROOM:
+    published = os.environ.get("READSTATE_CHAOS") == "full"  # those figures are of a disk
+    if not published and IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free >= ROOM:
         return str(IN_MEMORY)
     return tempfile.gettempdir()
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-SECONDS = 15
+SECONDS = 60
+"""What never comes fails later. What comes late on a slow machine does not."""
 
 
 async def until(condition: Callable[[], Any], *, within: float = SECONDS) -> None:

@@ -115,6 +115,7 @@ async def test_only_when_asked_are_the_roles_defaults_set(empty_database_url: st
         assert await owner.fetchval(DEFAULTS) == ["statement_timeout=5s", "lock_timeout=1s", "jit=off"]
 
 
+@pytest.mark.alone
 async def test_a_migration_that_waits_for_a_lock_lets_others_pass(database_url: str) -> None:
     async with connected(database_url) as holding, connected(database_url) as reading:
         await holding.execute("ALTER TABLE schema_migration DROP COLUMN compatible_from")

@@ -1,7 +1,6 @@
 """A trial for each row on each engine, and a PostgreSQL that rows may break."""
 
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from tests.chaos.report import ENGINES, Report, keep
 from tests.chaos.trial import Trial
 from tests.faults.conftest import Postgres
+from tests.memory import data_folder
 
 VERSION = os.environ.get("READSTATE_CHAOS")
 """`full` or `short` where `make chaos` runs, which keeps the results; else the short version runs and leaves none."""
@@ -36,7 +36,7 @@ async def trial(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[Tr
 @pytest.fixture(scope="session")
 def breakable_postgres() -> Iterator[Postgres]:
     """One for all rows that stop, stall and kill it. Each starts it again."""
-    with tempfile.TemporaryDirectory(prefix="readstate-chaos-") as folder:
+    with data_folder("readstate-chaos-") as folder:
         Path(folder).chmod(0o755)  # under root PostgreSQL runs as another user
         server = Postgres(Path(folder))
         server.start()

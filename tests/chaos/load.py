@@ -18,6 +18,8 @@ MOST_CALLS: Final = 5_000
 """Of one caller: what bounds a history."""
 PAUSE: Final = 0.05
 """Seconds between a caller's calls on the average. The load is to leave the machine to what it tests."""
+SHORT_PAUSE: Final = 0.1
+"""The same in the short version, beside which other suites run."""
 TOGGLED: Final = 20
 """Events that an organisation's togglers use."""
 ATTEMPTS: Final = 5
@@ -36,8 +38,11 @@ ClientOf: TypeAlias = Callable[[str], Client]
 class Load:
     """Calls of every member of a world."""
 
-    def __init__(self, world: World, client_of: ClientOf, history: History, *, seed: int = 1) -> None:
+    def __init__(
+        self, world: World, client_of: ClientOf, history: History, *, seed: int = 1, pause: float = PAUSE
+    ) -> None:
         self._world = world
+        self._pause = pause
         self._history = history
         self._random = random.Random(seed)
         self._stopping = asyncio.Event()
@@ -89,14 +94,14 @@ class Load:
                 done = await self._history.create(self._producer, PRODUCER, org.org_id, recipients, key)
                 if done and self._random.random() > REPEATED:
                     break
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(self._pause)
 
     async def _turns(self) -> AsyncIterator[None]:
         for _ in range(MOST_CALLS):
             if self._stopping.is_set():
                 return
             yield
-            await asyncio.sleep(self._random.uniform(0, 2 * PAUSE))
+            await asyncio.sleep(self._random.uniform(0, 2 * self._pause))
 
     def _mixed(self, ids: list[int], org: Organization) -> list[int]:
         """With ids that name nothing here, half of the time, and one id twice."""

@@ -13,7 +13,7 @@ from tests.chaos import tally
 from tests.chaos.checker import faults, summary
 from tests.chaos.client import SingleAttempts, plain_channel
 from tests.chaos.history import History
-from tests.chaos.load import ClientOf, Load
+from tests.chaos.load import PAUSE, SHORT_PAUSE, ClientOf, Load
 from tests.chaos.report import Report
 from tests.chaos.server import Server, serving
 from tests.chaos.stored import read_back
@@ -79,7 +79,8 @@ class Trial:
     @asynccontextmanager
     async def load(self, client_of: ClientOf) -> AsyncIterator[History]:
         """The recorded load around what happens inside."""
-        async with Load(self.world, client_of, self.history).running():
+        pause = self.choose(short=SHORT_PAUSE, full=PAUSE)
+        async with Load(self.world, client_of, self.history, pause=pause).running():
             yield self.history
 
     async def judge(self, database_url: str, *, unrecorded: Collection[str] = ()) -> None:

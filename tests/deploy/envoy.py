@@ -59,7 +59,7 @@ def endpoint(port: int) -> dict[str, Any]:
 @contextmanager
 def envoy(configuration: Path, folder: Path) -> Iterator[None]:
     command = [tool("envoy", required_by="ENVOY"), "--config-path", str(configuration), "--log-level", "warning",
-               "--concurrency", "1", "--disable-hot-restart"]  # fmt: skip
+               "--concurrency", "1", "--disable-hot-restart", "--file-flush-interval-msec", "100"]  # fmt: skip
     with (folder / "envoy.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:

@@ -32,7 +32,7 @@ PRODUCER: Final = "system_events:write directory:write"
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells a and b behind one Envoy. In each, ada is a member of acme: it knows nothing of the other one."""
+    """Cells a and b behind one Envoy. In each, ada and grace are members of acme: it knows nothing of the other one."""
 
     fleet: Fleet
 
@@ -49,8 +49,8 @@ class Cells:
         ):
             return response.status, await response.json()
 
-    async def unread(self, cell: str | None, **headers: str) -> int:
-        _, body = await self.get("/v1/system-events/unread-count", bearer=token("ada", cell), **headers)
+    async def unread(self, cell: str | None, *, user: str = "ada", **headers: str) -> int:
+        _, body = await self.get("/v1/system-events/unread-count", bearer=token(user, cell), **headers)
         return int(body["unread_count"])
 
 
@@ -62,9 +62,10 @@ def token(user: str, cell: str | None, scope: str = "") -> str:
     return jwt.encode(claims, settings.token_secret.get_secret_value(), "HS256")
 
 
-@pytest.fixture
-async def cells(embedded_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Cells]:
-    """Acme has 10 events in cell a and 20 in cell b."""
+@pytest.fixture(scope="module")
+async def cells(embedded_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cells]:
+    """One for all tests. Acme has 10 events in cell a and 20 in cell b, and ada has read none."""
+    tmp_path = tmp_path_factory.mktemp("cells")
     inner.certificate(tmp_path)
     async with AsyncExitStack() as stack:
         ports = {}
@@ -83,11 +84,11 @@ async def cells(embedded_postgres: PostgresServer, tmp_path: Path) -> AsyncItera
             stack.enter_context(inner.envoy(adapted, folder))
         port = free_port()
         stack.enter_context(inner.envoy(configuration(tmp_path, listen=port, cells=ports), tmp_path))
-        cells = Cells(Fleet(port, tmp_path / "tls.crt", []))
+        cells = Cells(Fleet(port, tmp_path / "tls.crt", [], tmp_path / "envoy.log"))
         for cell, events in ("a", 10), ("b", 20):
             await until_answered(lambda cell=cell: serves(cells, cell), within=60)  # type: ignore[misc]
             async with cells.client("producer", cell, scope=PRODUCER) as producer:
-                await producer.upsert_members({"ada": "acme"})
+                await producer.upsert_members({"ada": "acme", "grace": "acme"})
                 await producer.record_system_events(
                     "acme", [{"event_id": i, "type": "t"} for i in range(1, events + 1)]
                 )
@@ -136,11 +137,11 @@ def configuration(folder: Path, *, listen: int, cells: dict[str, int]) -> Path:
 
 
 async def test_the_claim_of_the_token_chooses_the_cell(cells: Cells) -> None:
-    async with cells.client("ada", "b") as ada:
-        assert (await ada.mark_read([1, 15])).changed == 2
-    async with cells.client("ada", "a") as ada:
-        assert (await ada.mark_read([15])).matched == 0
-    assert (await cells.unread("a"), await cells.unread("b")) == (10, 18)
+    async with cells.client("grace", "b") as grace:
+        assert (await grace.mark_read([1, 15])).changed == 2
+    async with cells.client("grace", "a") as grace:
+        assert (await grace.mark_read([15])).matched == 0
+    assert (await cells.unread("a", user="grace"), await cells.unread("b", user="grace")) == (10, 18)
 
 
 async def test_a_header_of_the_caller_chooses_nothing(cells: Cells) -> None:
@@ -177,6 +178,8 @@ async def test_a_ticket_opens_a_stream_in_the_cell_that_the_query_names(cells: C
             query = {"ticket": ticket, "cell": cell}
             url = f"{cells.fleet.url}/v1/unread/stream"
             async with session.get(url, params=query, ssl=cells.fleet.tls) as stream:
-                lines = [await stream.content.readline() for _ in range(4)]
-        data = next(line for line in lines if line.startswith(b"data:"))
+                data = b""
+                while not data.startswith(b"data:"):
+                    data = await stream.content.readline()
+                    assert data, "the stream has ended"
         assert json.loads(data.removeprefix(b"data:"))["unread_count"] == unread

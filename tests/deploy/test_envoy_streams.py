@@ -24,7 +24,7 @@ from tests.gateway.conftest import settings_for
 from tests.gateway.window import Window
 from tests.waiting import until, until_answered
 
-IDLE = 2.0
+IDLE = 4.0
 """Seconds of silence after which this Envoy ends a stream. The one of `deploy/envoy` waits for 60."""
 HEARTBEAT = 0.5
 

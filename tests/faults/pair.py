@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from tests.faults.conftest import Postgres
+from tests.memory import data_folder
 from tests.waiting import until_answered
 
 CAUGHT_UP = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) = 0 FROM pg_stat_replication"
@@ -95,7 +95,7 @@ class Pair:
 @contextmanager
 def pair() -> Iterator[Pair]:
     """Both, running. The standby follows with a delay of milliseconds."""
-    with tempfile.TemporaryDirectory(prefix="readstate-pair-") as name:
+    with data_folder("readstate-pair-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         for part in "one", "two":

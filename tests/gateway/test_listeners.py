@@ -78,7 +78,7 @@ async def test_a_gateway_that_leaves_says_so_first_and_serves_on_meanwhile(
         await until_answered(lambda: said(admin, f"{gateway.admin_url}/readyz", 503))
         assert (await admin.get(f"{gateway.admin_url}/livez")).status_code == 200
         assert (await rest.post(PATH, json={"id": 1})).status_code == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await life
         with pytest.raises(ConnectError):
             await rest.post(PATH, json={"id": 1})
@@ -112,7 +112,7 @@ async def process(upstream: int, **settings: str) -> AsyncIterator[Process]:
     started = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
     assert started.stderr
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             line = await started.stderr.readline()
         yield Process(started, json.loads(line)["port"])
     finally:

@@ -174,14 +174,14 @@ async def test_streams_take_no_room_from_calls(
     windows = [Window(gateway.url, headers=each) for each in headers]
     await asyncio.gather(*(window.__aenter__() for window in windows))
     await asyncio.gather(*(window.state(unread_count=10) for window in windows))
-    began = time.monotonic()
-    response = await rest.get("/v1/system-events/unread-count", headers=headers[0])
-    assert (response.status_code, time.monotonic() - began < 1) == (200, True)
+    # Without a place it would wait until its time is over.
+    assert (await rest.get("/v1/system-events/unread-count", headers=headers[0])).status_code == 200
     await watched.record_system_events(org_id, [{"type": "t"}])
     await asyncio.gather(*(window.state(unread_count=11) for window in windows))
     await asyncio.gather(*(window.__aexit__() for window in windows))
 
 
+@pytest.mark.alone
 async def test_a_gateway_that_leaves_tells_its_windows_when_to_come_back(
     watched: ReadState, wanda: str, server: RunningServer, bearer: Bearer
 ) -> None:

@@ -22,6 +22,8 @@ TAKING_TOKENS = (
     "/v1/system-events/{id}/readers",
     "/v1/system-events/actions/undo-mark-all-read",
 )
+EXAMPLES = 30
+"""Random requests of schemathesis to an operation. `make test` runs it on each engine: 60 in all, on one gateway."""
 REFUSED = ("400", "401", "403", "404", "413", "415", "422", "429")
 TAKING_IDS = (
     "/systemevent/read",
@@ -74,7 +76,7 @@ async def test_schemathesis_finds_nothing(gateway: Gateway, demo_data: None, bea
         "--checks",
         "all",
         "--max-examples",
-        "60",
+        str(EXAMPLES),
         "--phases",
         "examples,coverage,fuzzing,stateful",
         "--no-color",

@@ -22,6 +22,7 @@ PAGE = "https://app.example"
 UNREAD_SECONDS = 2.0
 
 
+@pytest.mark.alone
 async def test_a_window_that_does_not_read_is_closed_and_holds_nobody_up(
     watched: ReadState, wanda: str, server: RunningServer, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import httpx
 
 from readstate.server.app import RunningServer
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Without certificates: a client of its own would load them all, which takes longer than all else that it does."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds without an answer after which the gateway hangs."""
 
 

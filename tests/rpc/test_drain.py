@@ -47,7 +47,7 @@ class Life:
         self._end.set()
 
     async def ended(self) -> None:
-        async with asyncio.timeout(12):
+        async with asyncio.timeout(60):
             await self._task
 
 
@@ -108,6 +108,7 @@ async def test_it_goes_on_serving_while_load_balancers_learn(ada: ReadState, lif
         assert await ada.mark_read([1]) == MarkResult(changed=1, matched=1)
 
 
+@pytest.mark.alone
 async def test_an_open_watch_hears_it_and_is_ended_and_holds_nothing_up(life: Life, server: RunningServer) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         watch = watching(channel)
@@ -120,6 +121,7 @@ async def test_an_open_watch_hears_it_and_is_ended_and_holds_nothing_up(life: Li
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("settings", [{"drain_grace": 0.3}], indirect=True)
 async def test_a_call_that_does_not_end_holds_it_up_for_the_grace_alone(ada: ReadState, life: Life, gate: Gate) -> None:
     call = asyncio.create_task(ada.mark_read([1]))
@@ -146,7 +148,7 @@ async def test_a_server_that_ends_unasked_says_so(settings: ServerSettings, monk
     async def serve() -> None:
         async with app.running_server(settings) as server:
             await grpc_server.stop(0)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await asyncio.wait([server.ended])
 
     with pytest.raises(ServerEnded):

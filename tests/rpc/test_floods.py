@@ -55,7 +55,7 @@ async def test_of_many_times_the_limit_every_call_is_told_when_to_come_back_and_
 
 
 async def _until_full(wire: Wire) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await failure(wire.call(MARK_READ, ONE))).code != StatusCode.RESOURCE_EXHAUSTED:
             pass
 

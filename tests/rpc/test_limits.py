@@ -88,14 +88,14 @@ async def _in_one_of_twenty_tries(call: Callable[[], Awaitable[object]]) -> None
 async def test_a_stream_that_its_client_leaves_open_is_ended_but_for_health(
     channel: grpc.aio.Channel, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(deadline, "CALL_SECONDS", 1.0)
     reflection: Any = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
     health: Any = channel.unary_stream("/grpc.health.v1.Health/Watch")
     watch = health(b"")
     await watch.read()
     streams = [reflection(metadata=wire.bearer("anybody")) for _ in range(2)]
     for stream in streams:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             assert (await failure(stream.read())).code == StatusCode.DEADLINE_EXCEEDED
     # Both places are free again.
     assert (await failure(wire.call(MARK_READ, ONE, wire.bearer("anybody")))).reason == "USER_NOT_FOUND"
@@ -115,7 +115,7 @@ async def test_a_connection_is_ended_at_an_age_of_less_than_a_second(settings: S
     aged = settings.model_copy(update={"max_connection_age": 0.5})
     async with app.running_server(aged) as server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         await channel.channel_ready()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
 
 

@@ -144,6 +144,7 @@ async def test_an_interrupted_initdb_is_begun_anew(folder: Path) -> None:
         assert await ask(url, "SELECT 1") == 1
 
 
+@pytest.mark.alone
 async def test_stopping_does_not_wait_for_open_connections(folder: Path) -> None:
     with embedded.postgres(folder, settings=FAST) as url:
         connection = await asyncpg.connect(url)
@@ -153,6 +154,7 @@ async def test_stopping_does_not_wait_for_open_connections(folder: Path) -> None
     connection.terminate()
 
 
+@pytest.mark.alone
 def test_a_server_that_does_not_react_is_stopped_within_a_bound(folder: Path) -> None:
     with embedded.postgres(folder, settings=FAST):
         os.kill(server_pid(folder), signal.SIGSTOP)

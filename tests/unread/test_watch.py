@@ -63,6 +63,7 @@ async def test_notifications_too(no_polling: None, ada: ReadState, client_for: C
     assert all(state.HasField("notifications") for state in watcher.states)
 
 
+@pytest.mark.alone
 async def test_a_change_through_another_server_is_told_within_half_a_second(
     ada_elsewhere: ReadState, producer_elsewhere: ReadState, watch: Watch
 ) -> None:

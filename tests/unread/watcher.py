@@ -10,7 +10,7 @@ from readstate.v1 import unread_pb2 as pb
 from readstate.v1.unread_pb2_grpc import UnreadServiceStub
 from tests.rpc.wire import Failure, failure_of
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds. Whoever waits longer waits for ever."""
 
 

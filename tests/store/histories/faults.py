@@ -77,7 +77,7 @@ FAULTS = [
     Fault("mark-all leaves the rows", MARK_ALL, "AND seq <= (SELECT up_to FROM cursor)", "AND false"),
     Fault("mark-all is not clamped", MARK_ALL, "least($3::int, s.last_seq)", "least($3::int, s.last_seq + 2)"),
     Fault("mark-all settles nothing", MARK_ALL, " AND c.pruned_seq = s.pruned_seq", "",
-          ("mark_all", "mark_all", "prune", "prune", "record", "count")),
+          ("unread", "unread", "mark_all", "prune", "prune", "record", "count")),
     Fault("undo forgets rows", UNDO, "AND (SELECT wanted FROM cursor) @> seq", "AND false",
           ("read", "unread", "mark_all", "undo", "count")),
     Fault("undo brings back what is pruned", UNDO, " - int4multirange(int4range(1, s.pruned_seq + 1))", ""),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from readstate.errors import ReadStateError
+from readstate.errors import ReadStateError, SystemEventNotFound
 from readstate.model import EventQuery, MarkResult, NewMember, NewSystemEvent, OrgMember, Retention
 from readstate.store import pool
 from readstate.store.events import EventStore
@@ -200,10 +200,19 @@ class Run:
         if pruned >= head or self.history.removals:
             return None
         event_id = chance.randint(pruned + 1, head)
-        page = await server.inbox.readers(member.org_key, event_id, None, 100)
-        if any(span.position >= event_id for span in self.history.prunes[member.org_key]):
+        try:
+            page = await server.inbox.readers(member.org_key, event_id, None, 100)
+        except SystemEventNotFound:
+            if self._is_pruned(member, event_id):  # meanwhile
+                return None
+            raise
+        if self._is_pruned(member, event_id):
             return None
         return event_id, {reader.user_id for reader in page.readers}
+
+    def _is_pruned(self, member: OrgMember, event_id: int) -> bool:
+        """Whether a prune of the event has begun."""
+        return any(span.position >= event_id for span in self.history.prunes[member.org_key])
 
     async def _record(self, server: Server, member: OrgMember, chance: random.Random, began: float) -> Any:
         kinds = [chance.choice(TYPES) for _ in range(chance.randint(1, 6))]

@@ -72,7 +72,7 @@ class Endpoint:
         return f"http://127.0.0.1:{self.port}/jwks.json"
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 5) -> None:
+async def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  the server's thread sets no asyncio.Event
             await asyncio.sleep(0.005)

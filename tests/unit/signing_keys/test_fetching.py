@@ -43,6 +43,7 @@ async def test_an_unfit_answer_leaves_the_last_good_set_in_use(endpoint: Endpoin
     assert endpoint.asked == 2
 
 
+@pytest.mark.alone
 async def test_an_answer_that_drips_is_given_up_in_time_and_so_is_its_connection(endpoint: Endpoint) -> None:
     endpoint.drip = 0.02
     begun = time.monotonic()
@@ -53,6 +54,7 @@ async def test_an_answer_that_drips_is_given_up_in_time_and_so_is_its_connection
     await eventually(lambda: endpoint.abandoned == 1)
 
 
+@pytest.mark.alone
 async def test_headers_that_drip_are_given_up_in_time_and_so_is_their_connection(endpoint: Endpoint) -> None:
     endpoint.drips_headers = True
     begun = time.monotonic()
@@ -61,6 +63,7 @@ async def test_headers_that_drip_are_given_up_in_time_and_so_is_their_connection
         await eventually(lambda: endpoint.abandoned == 1)
 
 
+@pytest.mark.alone
 async def test_a_command_ends_at_once_while_an_endpoint_drips(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.drips_headers = True
     environment = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}

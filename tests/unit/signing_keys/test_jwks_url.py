@@ -119,7 +119,7 @@ async def test_a_slow_endpoint_blocks_neither_the_loop_nor_known_keys(endpoint: 
         for _ in range(100):
             assert await keys.find("old")
             await asyncio.sleep(0)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 30
         assert not slow.done()
         gate.set()
         assert await slow == ()
@@ -139,7 +139,7 @@ async def test_the_last_good_set_is_served_while_the_endpoint_is_down(endpoint: 
 
 
 async def eventually_raises(call: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             await call()
             await asyncio.sleep(0.005)

@@ -32,10 +32,10 @@ def routes() -> Routes:
 
 
 def _file(name: str, media_type: str) -> Endpoint:
-    content = files(__package__).joinpath(name).read_bytes()
-    response = Response(content, media_type=media_type, headers=_HEADERS)
+    file = files(__package__).joinpath(name)
 
     async def get(_: Request) -> Response:
-        return response
+        # Read each time: people look at the page seldom, and its files would be 2 MB of every gateway's memory.
+        return Response(file.read_bytes(), media_type=media_type, headers=_HEADERS)
 
     return get

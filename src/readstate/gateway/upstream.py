@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from readstate import channels, deadline
 from readstate.config import GatewaySettings, read_file
-from readstate.gateway import problems
+from readstate.gateway import problems, unary
 from readstate.gateway.request import Request
 
 LARGEST_REPLY: Final = 16 << 20
@@ -65,22 +65,13 @@ class Upstream:
         Raises:
             Problem: what the client is to be told instead of a success.
         """
-        metadata = request.metadata()
-        try:
-            return await method(message, timeout=deadline.CLIENT_SECONDS, metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            raise problems.from_grpc(error) from error
+        return (await _called(method, message, request.metadata())).message
 
     async def call_once(self, method: Any, message: Message, request: Request) -> tuple[Any, dict[str, str]]:
         """As `call`, with the idempotency key; returns also the headers that tell a replay."""
-        metadata = (*request.metadata(), *request.idempotency_keys())
-        try:
-            calling = method(message, timeout=deadline.CLIENT_SECONDS, metadata=metadata)
-            reply = await calling
-            replayed = dict(await calling.trailing_metadata()).get("idempotent-replayed") == "true"
-        except grpc.aio.AioRpcError as error:
-            raise problems.from_grpc(error) from error
-        return reply, {"idempotent-replayed": "true"} if replayed else {}
+        reply = await _called(method, message, (*request.metadata(), *request.idempotency_keys()))
+        replayed = ("idempotent-replayed", "true") in reply.trailing_metadata
+        return reply.message, {"idempotent-replayed": "true"} if replayed else {}
 
     async def is_serving(self) -> bool:
         """Whether the server says that it is ready."""
@@ -90,6 +81,13 @@ class Upstream:
         except grpc.aio.AioRpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def _called(method: Any, message: Message, metadata: tuple[tuple[str, str], ...]) -> unary.Reply:
+    try:
+        return await unary.call(method, message, seconds=deadline.CLIENT_SECONDS, metadata=metadata)
+    except grpc.aio.AioRpcError as error:
+        raise problems.from_grpc(error) from error
 
 
 @asynccontextmanager

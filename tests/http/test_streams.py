@@ -50,6 +50,23 @@ async def test_the_app_waits_while_its_client_does_not_read_and_goes_on_when_it_
         client.close()
 
 
+async def test_the_head_of_an_answer_comes_with_its_body() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await asyncio.sleep(0.05)
+        await send({"type": "http.response.body", "body": b"body"})
+
+    async with serving(app) as port:
+        client = await connected(port)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, GET)
+        async with asyncio.timeout(PATIENCE):
+            first = await loop.sock_recv(client, 1 << 16)
+        assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert first.endswith(b"\r\n\r\nbody")
+        client.close()
+
+
 async def test_what_is_sent_arrives_at_once() -> None:
     arrived = asyncio.Event()
 

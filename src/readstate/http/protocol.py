@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from readstate.http.answering import answer
 from readstate.http.framing import Framing
+from readstate.http.joined import HeadWithBody
 from readstate.http.limits import Limits
 from readstate.http.pace import Pace
 from readstate.http.refusals import BAD_REQUEST, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS
@@ -25,6 +26,8 @@ FIRST_PROBE: Final = 0.25
 class HttpConnection(HttpToolsProtocol):
     """Whoever serves with it calls `enforce_time_limits` of each connection about once a second."""
 
+    _answers: HeadWithBody
+    """What answers are written to."""
     _running: tuple[RequestResponseCycle, "asyncio.Task[None]"] | None = None
     """The request that the app works on, or worked on last."""
     _unanswered = 0
@@ -48,6 +51,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) < self._limits.connections:
             super().connection_made(transport)
+            self._answers = HeadWithBody(transport)
             return
         self.transport, self._closing = transport, True
         transport.write(TOO_MANY_CONNECTIONS)
@@ -138,7 +142,7 @@ class HttpConnection(HttpToolsProtocol):
     # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
-        task = self.loop.create_task(answer(app, cycle))
+        task = self.loop.create_task(answer(app, cycle, self._answers))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
         self._running = cycle, task

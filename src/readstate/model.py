@@ -272,6 +272,8 @@ class NotificationQuery:
     before: int | None
     """Only notifications older than this position. None begins with the newest."""
     limit: int
+    included: frozenset[str] = frozenset()
+    """What is read of `sender` and `resource`. The rest is None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "changes": set(),
     "channels": set(),
     "sizing": set(),
+    "wake_ups": set(),
     "config": {"pydantic", "pydantic_settings", "readstate.errors"},
     "identity": {
         *("aiohttp", "cachetools", "cryptography", "jwt", "structlog"),
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *GRPC,
         *("structlog", "pygrpc_native"),
         *(f"readstate.{room}" for room in ("changes", "config", "deadline", "errors", "identity", "model", "store")),
-        *("readstate.telemetry", "readstate.v1"),
+        *("readstate.telemetry", "readstate.v1", "readstate.wake_ups"),
     },
     "v1": GRPC,
     "client": {
@@ -56,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *GRPC,
         *("starlette", "structlog"),
         *(f"readstate.{room}" for room in ("changes", "channels", "config", "deadline", "errors", "http")),
-        *("readstate.telemetry", "readstate.v1"),
+        *("readstate.telemetry", "readstate.v1", "readstate.wake_ups"),
     },
     "check": {*GRPC, "cryptography", "readstate.config", "readstate.errors"},
     "server": {

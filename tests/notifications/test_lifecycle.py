@@ -103,7 +103,8 @@ class Lifecycle(RuleBasedStateMachine):
             assert summary.unread == summary.unseen + statuses.count(Status.SEEN)
 
     def listed(self, user: str, status: Status | None) -> list[Notification]:
-        query = NotificationQuery(status, category=None, before=None, limit=10_000)
+        included = frozenset(("sender", "resource"))
+        query = NotificationQuery(status, category=None, before=None, limit=10_000, included=included)
         notifications: list[Notification] = self.run(self.store.page(self.members[user], query)).notifications
         return notifications
 

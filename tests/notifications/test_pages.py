@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from readstate.model import NotificationQuery, OrgMember
 from readstate.store.notifications.store import NotificationStore
 from readstate.store.pool import Database
@@ -39,6 +41,21 @@ async def test_fifty_are_a_page_unless_said_otherwise(database: Database, ada: C
 
     assert len((await ada.call("ListNotifications")).notifications) == 50
     assert len((await ada.call("ListNotifications", limit=100)).notifications) == 100
+
+
+@pytest.mark.parametrize("included", [(), ("sender",), ("resource",), ("sender", "resource")])
+async def test_a_page_reads_the_documents_that_are_asked_for(
+    database: Database, store: NotificationStore, included: tuple[str, ...]
+) -> None:
+    ada = (await members(database))["ada"]
+    content = CONTENT._replace(sender='{"id": "grace"}', resource='{"id": "order_7"}')
+    await store.create([ada], content)
+
+    query = NotificationQuery(status=None, category=None, before=None, limit=1, included=frozenset(included))
+    (found,) = (await store.page(ada, query)).notifications
+
+    assert found.sender == (content.sender if "sender" in included else None)
+    assert found.resource == (content.resource if "resource" in included else None)
 
 
 async def test_a_reader_meets_none_twice_and_misses_none_while_many_arrive(

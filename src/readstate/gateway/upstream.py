@@ -1,5 +1,6 @@
 """The gRPC server, seen from its client."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -12,6 +13,7 @@ from readstate import channels, deadline
 from readstate.config import GatewaySettings, read_file
 from readstate.gateway import problems, unary
 from readstate.gateway.request import Request
+from readstate.wake_ups import all_wake_ups
 
 LARGEST_REPLY: Final = 16 << 20
 """Bytes: twice what a hundred events with the largest payloads take."""
@@ -97,7 +99,9 @@ async def connected(settings: GatewaySettings) -> AsyncIterator[Upstream]:
     Raises:
         StartupError: a file of the TLS settings cannot be read.
     """
-    async with open_channel(settings) as channel:
+    with all_wake_ups(asyncio.get_running_loop()):
+        channel = open_channel(settings)
+    async with channel:
         yield Upstream(channel)
 
 

@@ -13,7 +13,7 @@ import structlog
 from grpc._cython import cygrpc
 from grpc.aio import _server
 
-from readstate.rpc.wake_ups import all_wake_ups
+from readstate.wake_ups import all_wake_ups
 
 INTAKES: Final = 16
 """Calls that grpc-core may hand over at once, beside grpc.aio's own one. docs/decisions/0019-fair-batches.md has the
@@ -29,7 +29,7 @@ class GrpcioServer(_server.Server):
     One call at a time. grpc.aio asks grpc-core for the next call when it has got the one before, and gets it a turn or
     two of the event loop later. The busier the loop is, the longer are its turns, and the fewer calls are taken in.
 
-    One event at a time. See `wake_ups`.
+    One event at a time. See `readstate.wake_ups`.
     """
 
     def __init__(self, options: Sequence[tuple[str, Any]]) -> None:

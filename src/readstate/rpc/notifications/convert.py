@@ -116,6 +116,7 @@ def query(request: pb.ListNotificationsRequest) -> NotificationQuery:
         category=fields.name(request.category, "category") if request.HasField("category") else None,
         before=page_token.position(request.cursor, "cursor") if request.HasField("cursor") else None,
         limit=_limit(request.limit) if request.HasField("limit") else fields.DEFAULT_PAGE,
+        included=include(request.include),
     )
 
 

@@ -67,11 +67,10 @@ class NotificationService(notifications_pb2_grpc.NotificationServiceServicer):
     async def ListNotifications(self, request: pb.ListNotificationsRequest, _: Context) -> pb.ListNotificationsResponse:
         member = caller.in_organization()
         wanted = query(request)
-        included = include(request.include)
         page = await self._notifications.page(member, wanted)
         reply = pb.ListNotificationsResponse(next_cursor=None if page.next_before is None else cursor(page.next_before))
         for notification in page.notifications:
-            render(notification, included, reply.notifications.add())
+            render(notification, wanted.included, reply.notifications.add())
         return reply
 
     async def GetUnreadSummary(self, _: pb.GetUnreadSummaryRequest, __: Context) -> pb.GetUnreadSummaryResponse:

@@ -88,6 +88,8 @@ class NotificationStore:
             before,
             query.category,
             query.limit + 1,
+            "sender" in query.included,
+            "resource" in query.included,
             repeatable=True,
         )
         shown = rows[: query.limit]

@@ -1,8 +1,8 @@
-"""How grpc-core's thread wakes the event loop.
+"""How grpc-core's thread wakes the event loop of a server or a client of grpc.aio.
 
 The thread puts an event into a queue and writes one byte to a socket. The loop reads one byte in a turn, and handles
 all events of the queue. So a busy loop leaves bytes behind. Once 278 of them fill the socket, the thread waits in its
-write. From then on it brings one event a turn, and a call has four.
+write. From then on it brings one event a turn. A call has four on a server, and one on a client.
 """
 
 import asyncio

@@ -35,6 +35,7 @@ from readstate.store.retention.marks import COUNT_OUT, FIND_BEHIND
 from readstate.store.retention.notifications import NotificationPruner
 from readstate.store.retention.pages import PagePruner
 from readstate.store.retention.store import RetentionStore
+from readstate.store.unread import Known, Question, UnreadStates
 from readstate.telemetry.metrics import Metrics
 from tests.store import data
 from tests.store.data import Connection
@@ -115,8 +116,15 @@ ACTS: dict[str, Act] = {
     "notification": lambda s: s.notifications.mark_read(ADA, "nf_000000007001"),
     "summary": lambda s: s.notifications.unread_summary(ADA),
     "notifications": lambda s: s.notifications.page(ADA, NotificationQuery(None, None, None, 50)),
+    "watch": lambda s: UnreadStates(s.database).changed(question(1)),
+    "watch many organizations": lambda s: UnreadStates(s.database).changed(question(10)),
     "all seen": lambda s: s.notifications.mark_all_seen(OrgMember(8, 1), None),
 }
+
+
+def question(organizations: int) -> Question:
+    """Of a thousand members: of one organisation, or of as many that each is too small for a statement of its own."""
+    return Question([Known(OrgMember(key, 1 + key % organizations)) for key in range(1, 1_001)])
 
 
 async def count_out(connection: pool.Connection) -> None:

@@ -14,6 +14,7 @@ from readstate.model import (
     OrgMember,
     Priority,
 )
+from readstate.store import unread
 from readstate.store.events import EventStore
 from readstate.store.inbox.store import InboxStore
 from readstate.store.marks.store import MarkStore
@@ -71,6 +72,11 @@ class World:
             member: InboxState(await self._inbox.unread_count(member), await self._notifications.unread_summary(member))
             for member in self.members
         }
+
+
+@pytest.fixture(params=[1, 1_000], ids=["each organisation by itself", "all together"], autouse=True)
+def crowd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unread, "CROWD", request.param)
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from readstate.config import DatabaseSettings, load
 from readstate.model import OrgMember
-from readstate.store import members, recording
+from readstate.store import members, pool, recording
 from readstate.store.inbox import list_sql
 from readstate.store.inbox import sql as inbox
 from readstate.store.inbox.count import UNREAD_COUNTS
@@ -22,12 +23,15 @@ from readstate.store.retention.marks import COUNT_MARKS, COUNT_OUT, FIND_BEHIND
 from readstate.store.retention.pages import DELETE_PAGES
 from readstate.store.retention.store import FIND_STREAM, FIND_STREAMS
 from readstate.store.unread import FIND_CHANGED_OF_ONE
+from readstate.telemetry.metrics import Metrics
 from tests.store import data
 from tests.store.data import Connection
 
 LARGE = ("system_event", "read_mark", "read_cursor", "member")
 
 NOW = datetime.now(UTC)
+KEPT_PLANS = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
+
 LIST = (1, 7, 51, 100)
 FILTER = (["bulk"], None, None, None, None, None, True)
 
@@ -121,3 +125,14 @@ async def test_ten_thousand_ids_take_less_than_a_second(large: Connection, marks
         result = await act(member, range(1, 10_001))
         assert time.perf_counter() - started < 1
         assert (result.changed, result.matched) == (10_000, 10_000)
+
+
+async def test_a_call_for_one_event_is_not_planned_anew(connection: Connection, database_url: str) -> None:
+    await data.load(connection, events=100_000, members=1)
+    await connection.execute("ANALYZE")
+    async with pool.connect(load(DatabaseSettings, database_url=database_url, pool_size=1)) as database:
+        store = MarkStore(database, Metrics())
+        for event_id in range(1, 21):
+            await store.mark_read(OrgMember(1, 1), [event_id])
+        plans = await database.rows(KEPT_PLANS, sql.MARK_READ_UNLESS_BUSY, repeatable=True)
+    assert [row["generic_plans"] > row["custom_plans"] for row in plans] == [True]

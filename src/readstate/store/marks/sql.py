@@ -7,12 +7,13 @@ from readstate.store.by_organization import by_place
 # One call. Waits for the cursor; the ranges are those of the locked one. A mark that another transaction has made since
 # this statement's snapshot is met by ON CONFLICT. So the snapshot may be older than the lock. `version` is NULL, and
 # nothing is changed, where there is no cursor. `all_read + '{}'` changes nothing, but it makes a value in memory:
-# stored apart, the ranges would be fetched again for every id.
+# stored apart, the ranges would be fetched again for every id. The inner SELECT hides from the planner how many ids
+# there are. For a plan to keep it assumes ten, so one for a single id looked cheaper, and each call was planned anew.
 MARK_READ: Final = """
 WITH cursor AS MATERIALIZED (
     SELECT version, all_read + '{}' AS all_read FROM read_cursor WHERE org_key = $1 AND member_key = $2 FOR UPDATE),
 target AS MATERIALIZED (
-    SELECT seq FROM system_event WHERE org_key = $1 AND event_id = ANY ($3::bigint[])),
+    SELECT seq FROM system_event WHERE org_key = $1 AND event_id = ANY ((SELECT $3::bigint[])::bigint[])),
 changed AS (
     INSERT INTO read_mark (member_key, org_key, seq)
     SELECT $2, $1, t.seq FROM target t, cursor c WHERE NOT c.all_read @> t.seq ORDER BY t.seq

@@ -29,8 +29,8 @@ class Units:
 
 
 UNITS: Final = Units(
-    server_us_a_call=243,
-    database_us_a_call=36,
+    server_us_a_call=191,
+    database_us_a_call=38,
     wal_bytes_a_mark=340,
     bytes_a_mark=96.6,
     database_us_an_event=28,

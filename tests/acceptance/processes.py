@@ -3,13 +3,14 @@
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +24,16 @@ MARK_UNREAD: Final = "readstate.v1.SystemEventService/MarkUnread"
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nothing listens on now.
+
+    Nor may anything take it before the command does that gets it. From 32768 on the system gives ports to whoever
+    connects.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

@@ -20,6 +20,7 @@ from readstate.gateway import app as gateway_app
 from readstate.server import app
 from readstate.server.app import RunningServer
 from readstate.store.marks.store import MarkStore
+from tests.acceptance.processes import free_port
 from tests.gateway.conftest import PATH, Bearer, Gateway, settings_for
 from tests.rpc.test_tls import Authority, authority
 from tests.waiting import until
@@ -67,10 +68,7 @@ async def readiness(gateway: Gateway) -> int:
 @pytest.fixture
 def port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        number: int = sock.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.mark.alone
